@@ -1,0 +1,1 @@
+"""The configuration: Hydra reads it from the installed package through this file."""

@@ -1,0 +1,50 @@
+"""Which method finds the moving object? ``python scripts/compare_shapes.py`` prints a table.
+
+For each network and method: the share of the 5 % most salient voxels that lie inside the moving
+object, in the frames in which it moves; mean over the clips, and its standard error.
+"""
+
+import argparse
+import math
+
+import torch
+from tabulate import tabulate
+from tqdm import tqdm
+
+import videxplain as vx
+from videxplain.metrics.localisation import TopPrecision
+
+NETWORKS = ("tiny_r2plus1d", "tiny_tsm")
+METHODS = ("grad", "2d_ep", "3d_ep", "step", "center", "random")
+
+
+def main() -> None:
+    """Explain the clips with every method, then print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--area", type=float, default=0.05)
+    arguments = parser.parse_args()
+    changes = {"num_iter": arguments.iterations, "perturb_area": arguments.area}
+    rows = {method: [method] for method in METHODS}
+    for network in NETWORKS:
+        classifier = vx.load_model(network)
+        videos = vx.shapes(num_clips=arguments.clips)
+        batches = [classifier.preprocess(videos[i : i + 4]) for i in range(0, len(videos), 4)]
+        for method in tqdm(METHODS, desc=network, disable=None):
+            scores = []
+            for clips in batches:
+                attribution = vx.explain(classifier, clips, method, "label", **changes)
+                scores += TopPrecision()(classifier, clips, attribution)[0].tolist()
+            rows[method].append(_mean(scores))
+    print(tabulate(rows.values(), ["method", *NETWORKS], tablefmt="github"))
+
+
+def _mean(scores: list[float]) -> str:
+    values = torch.tensor(scores)
+    error = values.std().item() / math.sqrt(len(scores))
+    return f"{values.mean().item():.3f} ± {error:.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from tests.formulas import SmallNet
+from videxplain.models.classifier import VideoClassifier
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    yield
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="session")
+def small() -> VideoClassifier:
+    return VideoClassifier(SmallNet(), cam_layer="layer4")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the folder of real videos and networks is not beside this checkout")
+    return SHARED

@@ -1,0 +1,308 @@
+"""The command line: what a run leaves, and that every mistake ends in one sentence."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.test_data import write_frames
+from tests.videos import write_video
+from videxplain import cli, config
+
+Run = Callable[..., "Ran"]
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Ran:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["videxplain", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return call
+
+
+def job_folder(root: Path = Path("outputs")) -> Path:
+    (found,) = root.glob("results/*/*/*/*")
+    return found
+
+
+def test_a_run_leaves_what_the_design_says(run: Run) -> None:
+    ran = run("num_iter=4", "perturb_area=[0.05,0.2]", "save_label=first")
+    assert ran.code == 0
+    assert ran.out.count("LOST") + ran.out.count("kept  ") >= 4
+    folder = job_folder()
+    assert folder.parts[-4:-1] == ("shapes", "tiny_tsm", "step")
+    result = json.loads((folder / "result.json").read_text())
+    assert {key: result[key] for key in ("format", "state", "reason")} == {
+        "format": config.FORMAT,
+        "state": "done",
+        "reason": None,
+    }
+    assert len(result["records"]) == 4
+    assert {"clip", "area", "label", "target", "prediction", "probability", "metrics"} == set(
+        result["records"][0]
+    )
+    assert json.loads((folder / "status.json").read_text()) == {"state": "done"}
+    group = json.loads(Path("outputs/groups/first.json").read_text())
+    assert group["jobs"] == [folder.relative_to("outputs").as_posix()]
+    archives = sorted((folder / "attributions").iterdir())
+    assert len(archives) == len(list((folder / "records").iterdir())) == 2
+    with np.load(archives[0]) as archive:
+        assert archive["values"].shape == (2, 1, 16, 64, 64)
+        assert archive["values"].dtype == np.float16
+        assert archive["areas"].tolist() == [0.05, 0.2]
+        assert archive["curve_energy"].shape == (2, 4)
+    (first, _) = sorted(Path("outputs/clips").iterdir())
+    with np.load(first) as archive:
+        assert archive["pixels"].shape == (16, 64, 64, 3)
+    for suffix in ("png", "webp"):
+        pictures = sorted((folder / "figures").glob(f"*.{suffix}"))
+        assert len(pictures) == 4
+        with Image.open(pictures[0]) as picture:
+            assert (getattr(picture, "n_frames", 1) > 1) == (suffix == "webp")
+    leftovers = [path for path in Path("outputs").rglob("*") if path.name.startswith(".")]
+    assert not leftovers
+
+
+def test_gradients_are_kept_whole(run: Run) -> None:
+    assert run("method=grad").code == 0
+    (archive, _) = (job_folder() / "attributions").iterdir()
+    with np.load(archive) as arrays:
+        assert arrays["values"].shape == (1, 3, 16, 64, 64)
+        assert arrays["values"].dtype == np.float32
+        assert arrays["values"].min() < 0
+        assert arrays["areas"].shape == (0,)
+
+
+def test_what_is_done_is_not_done_again(run: Run) -> None:
+    run("num_iter=2", "method=3d_ep")
+    folder = job_folder()
+    kept = sorted((folder / "attributions").iterdir())
+    before = [path.stat().st_mtime_ns for path in kept]
+    again = run("num_iter=2", "method=3d_ep")
+    assert again.code == 0
+    assert "LOST" in again.out or "kept" in again.out
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    (folder / "result.json").unlink()
+    (folder / "records").joinpath(kept[0].stem + ".json").unlink()
+    run("num_iter=2", "method=3d_ep", "batch_size=1")
+    after = [path.stat().st_mtime_ns for path in kept]
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+    run("num_iter=2", "method=3d_ep", "overwrite=true")
+    assert kept[1].stat().st_mtime_ns > before[1]
+
+
+def test_keys_that_the_method_does_not_read_make_no_new_job(run: Run) -> None:
+    run("method=grad")
+    run("method=grad", "num_iter=7", "batch_size=1")
+    job_folder()  # exactly one
+    run("method=grad", "target=predicted")
+    assert len(list(Path("outputs").glob("results/*/*/*/*"))) == 2
+
+
+def test_videos_of_ones_own(run: Run, tmp_path: Path) -> None:
+    videos = tmp_path / "my videos"
+    write_frames(videos / "up left-1", [f"{i}.png" for i in range(20)], size=(90, 50))
+    write_video(videos / "clip.mp4", 30)
+    ran = run(f"videos_dir='{videos}'", "method=3d_ep", "num_iter=2")
+    assert ran.code == 0, ran.err
+    records = json.loads((job_folder() / "result.json").read_text())["records"]
+    assert [record["label"] for record in records] == [None, "up left"]
+    assert [record["clip"] for record in records] == ["clip.mp4", "up left-1"]
+    assert records[0]["target"] == records[0]["prediction"]
+    assert "clip.mp4 has no label" in (job_folder() / "job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"), [("down left", "down left"), ("2", "up"), ("DOWN_LEFT", "down left")]
+)
+def test_target_by_name_or_index(run: Run, target: str, wanted: str) -> None:
+    assert (
+        run(f"target='{target}'" if " " in target else f"target={target}", "method=grad").code == 0
+    )
+    records = json.loads((job_folder() / "result.json").read_text())["records"]
+    assert {record["target"] for record in records} == {wanted}
+
+
+MISTAKES = {
+    "missing folder": (["videos_dir=nowhere"], "videos_dir=nowhere does not exist: give"),
+    "empty folder": (["videos_dir=empty"], "holds no video: give a folder"),
+    "truncated mp4": (["videos_dir=cut.mp4"], "cut.mp4 cannot be opened as a video"),
+    "text named mp4": (["videos_dir=text.mp4"], "text.mp4 cannot be opened as a video"),
+    "one pixel": (["videos_dir=pixel"], "frames of 1 x 1 pixels: give at least 8"),
+    "huge frame": (["videos_dir=huge"], "frames of 9000 x 9000 pixels: give"),
+    "no picture": (["videos_dir=broken"], "is not a readable picture"),
+    "unknown label": (["videos_dir=upp-1"], "unknown class 'upp': did you mean 'up'"),
+    "unknown target": (["target=upleft"], "unknown class 'upleft': did you mean 'up left'"),
+    "target out of range": (["target=8"], "class index 8 does not exist: give one from 0 to 7"),
+    "unknown method": (["method=stepp"], "unknown method 'stepp': did you mean 'step'?"),
+    "unknown model": (["model=r2p1d"], "unknown model 'r2p1d': "),
+    "unknown key": (["num_itr=3"], "unknown key 'num_itr': did you mean 'num_iter'?"),
+    "unknown method key": (["method.sigm=3"], "unknown key of method 'sigm': did you mean 'sigma'"),
+    "added method key": (["+method.sigm=3"], "unknown key of method 'sigm': did you mean 'sigma'"),
+    "published names": (["vis_method=step"], "write method=<name>"),
+    "published device": (["no_gpu=true"], "write device=cpu"),
+    "area 0": (["perturb_area=0"], "perturb_area.0=0: input should be greater than 0"),
+    "area 1": (["perturb_area=1"], "perturb_area.0=1: input should be less than 1"),
+    "area 1.5": (["perturb_area=[0.1,1.5]"], "perturb_area.1=1.5: input should be less than 1"),
+    "area nan": (["perturb_area=nan"], "perturb_area.0=nan: input should be a finite number"),
+    "no iteration": (["num_iter=0"], "method.num_iter=0: input should be greater than 0"),
+    "words for a number": (["num_iter=ten"], "method.num_iter='ten': input should be a valid int"),
+    "impossible pair": (["model=r3d", "pretrain_dataset=shapes"], "does not go with this model"),
+    "no such device": (["device=tpu"], "device=tpu: choose auto, cuda, cpu, mps"),
+    "no weights": (["weights=nowhere.pth"], "weights=nowhere.pth is not a file"),
+    "outputs in a file": (["outputs_dir=text.mp4/out"], "cannot be written"),
+    "outputs in proc": (["outputs_dir=/proc/out"], "/proc/out cannot be written"),
+    "batch of none": (["batch_size=0"], "batch_size=0: give a whole number, at least 1"),
+    "no such polarity": (["polarity=up"], "unknown polarity 'up': "),
+    "foreign target": (["method._target_=os.system"], "lies outside videxplain"),
+    "borrowed target": (
+        ["method._target_=videxplain.catalog.OmegaConf"],
+        "is defined elsewhere (omegaconf.omegaconf): not allowed",
+    ),
+    "custom without a network": (["model=custom"], "model.net._target_ has no value"),
+    "label with a path": (["save_label=../x"], "save_label='../x': use letters"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_end_in_a_sentence(run: Run, tmp_path: Path, mistake: str) -> None:
+    _bad_inputs(tmp_path)
+    arguments, said = MISTAKES[mistake]
+    ran = run(*arguments)
+    assert ran.code == 2, ran.err
+    assert ran.err.startswith("videxplain: ")
+    assert said in ran.err
+    assert "Traceback" not in ran.err + ran.out
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def _bad_inputs(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    whole = write_video(folder / "whole.mp4", 30).read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.mp4").write_text("this is no video\n" * 50)
+    write_frames(folder / "upp-1", ["1.png", "2.png"])
+    for name, size in {"pixel": 1, "huge": 9000}.items():
+        (folder / name).mkdir()
+        Image.new("1", (size, size)).save(folder / name / "1.png")
+    (folder / "broken").mkdir()
+    (folder / "broken" / "1.png").write_text("no picture")
+
+
+def test_too_few_frames_are_said_and_explained(run: Run, tmp_path: Path) -> None:
+    write_frames(tmp_path / "up-1", ["1.png", "2.png", "3.png"])
+    ran = run("videos_dir=up-1", "method=grad")
+    assert ran.code == 0
+    assert "up-1 has 3 frames, the network sees 16: frames are repeated" in ran.out
+
+
+def test_a_broken_clip_leaves_the_others_done(run: Run, tmp_path: Path) -> None:
+    for name in ("up-1", "up-2"):
+        write_frames(tmp_path / "videos" / name, ["1.png", "2.png"])
+    (tmp_path / "videos" / "up-2" / "2.png").write_text("broken")
+    ran = run("videos_dir=videos", "method=grad", "batch_size=1")
+    assert ran.code == 2
+    assert "up-2/2.png is not a readable picture" in ran.err
+    assert len(list((job_folder() / "records").iterdir())) == 1
+    status = json.loads((job_folder() / "status.json").read_text())
+    assert status["state"] == "failed"
+    assert "DataError" in status["error"]
+
+
+def test_a_network_of_ones_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mynets.py").write_text(
+        "import torch\n"
+        "def build(width):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Conv3d(3, width, 3),"
+        " torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten(), torch.nn.Linear(width, 2))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    chosen = ["model=custom", "model.net._target_=mynets.build", "+model.net.width=4"]
+    own = ["model.frames=8", "model.size=[32,32]", "model.class_names=[yes,no]", "method=grad"]
+    refused = run(*chosen, *own)
+    assert refused.code == 2
+    assert "add plugins=[mynets] on the command line" in refused.err
+    ran = run(*chosen, *own, "plugins=[mynets]", "target=no")
+    assert ran.code == 0, ran.err
+    assert job_folder().parts[-4:-1] == ("custom", "custom", "grad")
+
+
+def test_plugins_in_a_file_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nplugins: [os]\n")
+    ran = run("--config-dir", str(tmp_path), "--config-name", "mine")
+    assert ran.code == 2
+    assert "stands in a file: give plugins=[...] on the command line" in ran.err
+
+
+def test_a_method_of_ones_own_needs_no_edit(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "wide.yaml").write_text(
+        "_target_: videxplain.methods.center.Center\nspread: 0.5\n"
+    )
+    assert run("--config-dir", str(tmp_path), "method=wide").code == 0
+
+
+def test_several_jobs_in_one_command(run: Run) -> None:
+    assert run("-m", "method=grad,center", "num_iter=2").code == 0
+    assert len(list(Path("outputs").glob("results/*/*/*/result.json"))) == 0
+    assert len(list(Path("outputs").glob("results/*/*/*/*/result.json"))) == 2
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out.startswith("videxplain 0.")
+
+
+def test_as_a_command(tmp_path: Path) -> None:
+    """A process of its own: exit codes, and nothing but the sentence on the screen."""
+    command = [sys.executable, "-m", "videxplain"]
+    wrong = subprocess.run(
+        [*command, "num_iter=0"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr == "videxplain: method.num_iter=0: input should be greater than 0\n"
+    right = subprocess.run(
+        [*command, "num_iter=1", "method=3d_ep"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert right.returncode == 0
+    assert right.stderr == ""
+    assert "Pictures: outputs/results/shapes/tiny_tsm/3d_ep/" in right.stdout
+
+
+def test_mistakes_in_names_are_told_without_torch(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.argv = ['videxplain', 'method=stepp']\n"
+        "from videxplain import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as stop:\n"
+        "    assert stop.code == 2\n    assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)

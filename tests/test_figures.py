@@ -1,0 +1,70 @@
+"""Pictures: what is drawn, in which colours, and odd maps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from videxplain.errors import OutputError
+from videxplain.figures import overlay
+from videxplain.types import Attribution, Clips
+
+TARGET = torch.tensor([0])
+
+
+def clips(frames: int = 4) -> Clips:
+    pixels = np.full((1, frames, 20, 30, 3), 100, dtype=np.uint8)
+    return Clips(torch.zeros(1, 3, frames, 20, 30), pixels=pixels)
+
+
+def test_a_mask_is_drawn_from_zero_to_one() -> None:
+    values = torch.zeros(1, 1, 1, 4, 20, 30)
+    values[..., 2, :, 15:] = 1
+    figure = overlay(clips(), Attribution(values, TARGET, areas=(0.1,)))
+    assert figure.titles[1] == "mask, 0 to 1"
+    heat = figure.rows[1].astype(int)
+    assert heat[2, 0, 20, 1] > heat[2, 0, 5, 1] + 80, "yellow is brighter in green than violet"
+    assert np.array_equal(heat[0], heat[1])
+    assert np.array_equal(figure.rows[2][2, :, 15:], figure.rows[0][2, :, 15:])
+
+
+def test_what_is_kept_of_a_gradient_is_its_top_tenth() -> None:
+    values = torch.zeros(1, 1, 3, 4, 20, 30)
+    values[:, :, 0, 1, :8] = 1
+    values[:, :, 0, 3] = -5
+    figure = overlay(clips(), Attribution(values, TARGET))
+    assert figure.titles == ("clip", "positive, to 99 %", "top 10%")
+    brightest = figure.rows[1][..., 1].astype(int)
+    assert brightest[1, 0, 0] > brightest[3, 0, 0]
+    negative = overlay(clips(), Attribution(values, TARGET), polarity="negative")
+    assert negative.rows[1][3, 0, 0, 1] > negative.rows[1][1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -3.0])
+def test_constant_maps(level: float) -> None:
+    values = torch.full((1, 1, 3, 4, 20, 30), level)
+    figure = overlay(clips(), Attribution(values, TARGET))
+    assert all(row.dtype == np.uint8 for row in figure.rows)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".jpg"])
+def test_files(tmp_path: Path, suffix: str) -> None:
+    values = torch.rand(1, 1, 1, 40, 20, 30, generator=torch.Generator().manual_seed(0))
+    figure = overlay(clips(40), Attribution(values, TARGET, areas=(0.1,)), caption="up & <left>")
+    figure.save(tmp_path / f"clip{suffix}")
+    with Image.open(tmp_path / f"clip{suffix}") as picture:
+        assert getattr(picture, "n_frames", 1) == (40 if suffix in (".webp", ".gif") else 1)
+
+
+def test_other_suffixes_are_refused(tmp_path: Path) -> None:
+    figure = overlay(clips(), Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,)))
+    with pytest.raises(OutputError, match=r"use one of \.gif, \.jpg, \.png, \.webp"):
+        figure.save(tmp_path / "clip.mp4")
+
+
+def test_clips_made_from_tensors_have_pictures_too() -> None:
+    made = Clips(torch.linspace(-2, 3, 3 * 4 * 20 * 30).reshape(1, 3, 4, 20, 30))
+    figure = overlay(made, Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,)))
+    assert (figure.rows[0].min(), figure.rows[0].max()) == (0, 255)

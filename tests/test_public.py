@@ -1,0 +1,119 @@
+"""The Python interface as the README shows it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import videxplain as vx
+from tests.formulas import SmallNet, clip
+from tests.videos import write_video
+from videxplain.errors import ConfigError, LayerNotFoundError
+
+
+def test_the_lines_of_the_readme(tmp_path: Path) -> None:
+    write_video(tmp_path / "swing.mp4", 40)
+    my_net = SmallNet()
+    classifier = vx.VideoClassifier(
+        my_net,
+        frames=16,
+        size=(56, 56),
+        mean=(0.43, 0.39, 0.38),
+        std=(0.23, 0.22, 0.22),
+        class_names=[f"class {i}" for i in range(10)],
+        cam_layer="layer4",
+    )
+    clips = classifier.preprocess(vx.read_video(tmp_path / "swing.mp4"))
+    attribution = vx.explain(
+        classifier,
+        clips,
+        method="step",
+        target="predicted",
+        perturb_area=[0.05, 0.1],
+        num_iter=3,
+    )
+    assert attribution.values.shape == (2, 1, 1, 16, 56, 56)
+    assert attribution.curves["energy"].shape == (2, 1, 3)
+    vx.overlay(clips, attribution).save(tmp_path / "swing.webp")
+    with Image.open(tmp_path / "swing.webp") as picture:
+        assert picture.format == "WEBP"
+
+
+def test_ready_tensors() -> None:
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
+    frames, labels = clip(2, 16, 32, 32), torch.tensor([4, -1])
+    clips = vx.Clips(frames, labels, ("first", "second"))
+    found = vx.explain(classifier, clips, "grad")
+    assert found.target.tolist() == [4, int(classifier(frames)[1].argmax())]
+    assert vx.Clips(frames).names == ("clip-0000", "clip-0001")
+    with pytest.raises(ConfigError, match="1 names for 2 clips"):
+        vx.Clips(frames, labels, ("first",))
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("class 3", [3, 3]),
+        (7, [7, 7]),
+        ("7", [7, 7]),
+        ([1, 2], [1, 2]),
+        (torch.tensor([5, 6]), [5, 6]),
+    ],
+)
+def test_targets(target: object, wanted: list[int]) -> None:
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
+    found = vx.explain(classifier, vx.Clips(clip(2, 16, 32, 32)), "grad", target)  # type: ignore[arg-type]
+    assert found.target.tolist() == wanted
+
+
+@pytest.mark.parametrize("target", ["class 10", 10, -1, [1], [1, 2, 3], [0, 99]])
+def test_wrong_targets(target: object) -> None:
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
+    with pytest.raises(ConfigError, match=r"unknown class|does not exist|targets for 2 clips"):
+        vx.explain(classifier, vx.Clips(clip(2, 16, 32, 32)), "grad", target)  # type: ignore[arg-type]
+
+
+def test_frames_before_colours() -> None:
+    """A network of the layout ``b t c h w`` gets each frame's own colours."""
+
+    class Folded(nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            return frames.mean((3, 4)).flatten(1)
+
+    classifier = vx.VideoClassifier(Folded(), frames=4, size=(8, 8), layout="b t c h w")
+    frames = torch.arange(12.0).reshape(1, 3, 4, 1, 1).expand(1, 3, 4, 8, 8)
+    assert classifier(frames)[0].tolist() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
+
+
+def test_a_missing_cam_layer_names_the_layers() -> None:
+    with pytest.raises(LayerNotFoundError, match=r"'layer9'.*stem, layer3, layer4, fc"):
+        vx.VideoClassifier(SmallNet(), cam_layer="layer9")
+
+
+def test_truth_follows_its_pictures() -> None:
+    video = vx.shapes(num_clips=1)[0]
+    assert video.read_truth is not None
+    truth = video.read_truth(range(16))
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32), class_names=["a", "b"])
+    clips = classifier.preprocess(video)
+    assert clips.truth is not None
+    assert clips.truth.shape == (1, 16, 32, 32)
+    assert clips.truth.float().mean().item() == pytest.approx(truth.mean(), rel=0.05)
+    found = np.argwhere(clips.truth[0].numpy()).mean(0)
+    assert found == pytest.approx(np.argwhere(truth).mean(0) / [1, 2, 2], abs=0.6)
+    assert clips.label(0) is None, "a label of another data set is no label"
+
+
+def test_importing_is_quick_and_lazy() -> None:
+    script = "import sys, videxplain; assert 'torch' not in sys.modules; videxplain.shapes"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert set(vx.__all__) <= set(dir(vx))
+    for name in vx.__all__:
+        assert getattr(vx, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = vx.nothing

@@ -1,0 +1,135 @@
+"""The search: published trajectories, rewards, and independence of clips and areas."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.formulas import assert_stats, clip, golden
+from videxplain import api
+from videxplain.methods.extremal.variants import VARIANTS
+from videxplain.models.classifier import VideoClassifier
+from videxplain.types import Attribution, Clips
+
+TARGET = torch.tensor([3])
+
+
+def explain(
+    classifier: VideoClassifier,
+    method: str,
+    clips: Clips | None = None,
+    **changes: Any,  # noqa: ANN401
+) -> Attribution:
+    given = Clips(clip(1, 16, 112, 112)) if clips is None else clips
+    return api.explain(classifier, given, method, target=3, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "changes"),
+    [
+        ("2d_ep", "2d_ep", {}),
+        ("3d_ep", "3d_ep", {}),
+        ("step", "step", {}),
+        ("3d_ep_delete", "3d_ep", {"variant": "delete"}),
+    ],
+)
+def test_published_trajectories(
+    small: VideoClassifier, name: str, method: str, changes: dict[str, Any]
+) -> None:
+    wanted = golden("trajectories")[name]
+    found = explain(small, method, num_iter=wanted["iterations"], **changes)
+    for curve in ("reward", "regul"):
+        assert found.curves[curve][0, 0].tolist() == pytest.approx(wanted[curve][0], rel=1e-4)
+    samples = found.values.flatten()[wanted["mask"]["positions"]].tolist()
+    assert samples == pytest.approx(wanted["mask"]["samples"], abs=2e-3)
+    assert_stats(found.values, {**wanted["mask"], "samples": samples}, atol=1e-3)
+
+
+def test_published_trajectory_across_the_start_of_the_core_term(small: VideoClassifier) -> None:
+    wanted = golden("trajectories")["step_130"]
+    found = explain(small, "step", num_iter=130)
+    for curve, tolerance in (("reward", 2e-3), ("regul", 1e-2)):
+        values = found.curves[curve][0, 0].tolist()
+        assert values[:30] == pytest.approx(wanted[curve][0][:30], rel=1e-4)
+        assert values == pytest.approx(wanted[curve][0], rel=tolerance)
+    assert found.curves["regul"][0, 0, 100:102].tolist() == pytest.approx([63.14, 151.82], rel=1e-2)
+    samples = found.values.flatten()[wanted["mask"]["positions"]].tolist()
+    assert samples == pytest.approx(wanted["mask"]["samples"], abs=5e-2)
+    assert found.values.mean().item() == pytest.approx(wanted["mask"]["mean"], abs=1e-3)
+
+
+def test_golden_rewards() -> None:
+    wanted = golden("math")["reward"]
+    logits = torch.tensor(wanted["activation"]).log()
+    target = torch.tensor(wanted["target"])
+    for variant in ("preserve", "delete"):
+        loss, _ = VARIANTS[variant][1](logits, target)
+        assert loss.tolist() == pytest.approx(wanted[variant], rel=1e-5)
+    both = torch.tensor(wanted["dual_target"]).repeat(2)
+    loss, _ = VARIANTS["dual"][1](logits, both)
+    assert loss.tolist() == pytest.approx(wanted["dual"], rel=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["preserve", "delete", "dual"])
+def test_certain_answers_stay_finite(variant: str) -> None:
+    logits = torch.tensor([[200.0, -200.0], [200.0, -200.0]], requires_grad=True)
+    for target in (0, 1):
+        loss, _ = VARIANTS[variant][1](logits, torch.tensor([target, target]))
+        (gradient,) = torch.autograd.grad(loss.sum(), logits)
+        assert torch.isfinite(loss).all()
+        assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("method", ["2d_ep", "3d_ep", "step"])
+@pytest.mark.parametrize("changes", [{}, {"variant": "dual"}, {"perturbation": "fade"}])
+def test_clips_and_areas_do_not_influence_each_other(method: str, changes: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), Pool(), nn.Linear(4, 5))
+    classifier = VideoClassifier(net).double()
+    clips = Clips(clip(2, 7, 16, 19).double())
+    both = explain(classifier, method, clips, num_iter=4, perturb_area=[0.05, 0.3], **changes)
+    assert both.values.shape == (2, 2, 1, 7, 16, 19)
+    assert both.areas == (0.05, 0.3)
+    for b in range(2):
+        for a, area in enumerate((0.05, 0.3)):
+            alone = explain(
+                classifier,
+                method,
+                Clips(clips.frames[b : b + 1]),
+                num_iter=4,
+                perturb_area=area,
+                **changes,
+            )
+            torch.testing.assert_close(both.values[a, b], alone.values[0, 0], atol=1e-9, rtol=0)
+            torch.testing.assert_close(
+                both.curves["energy"][a, b], alone.curves["energy"][0, 0], rtol=1e-9, atol=0
+            )
+
+
+def test_energy_is_the_sum_of_its_parts(small: VideoClassifier) -> None:
+    found = explain(small, "step", Clips(clip(1, 8, 32, 32)), num_iter=3)
+    curves = found.curves
+    torch.testing.assert_close(curves["energy"], curves["reward"] + curves["regul"])
+    weight = torch.tensor([300 * 1.0008668**t for t in range(3)])
+    torch.testing.assert_close(curves["regul"][0, 0], weight * curves["area"][0, 0])
+    assert set(curves) >= {"probability", "visible_area", "core"}
+
+
+def test_the_last_visible_area_is_that_of_the_mask(small: VideoClassifier) -> None:
+    found = explain(small, "3d_ep", Clips(clip(1, 4, 32, 32)), num_iter=4)
+    torch.testing.assert_close(
+        found.curves["visible_area"][0, 0, -1], found.values[0, 0].mean(), rtol=1e-6, atol=0
+    )
+
+
+def test_works_inside_no_grad(small: VideoClassifier) -> None:
+    clips = Clips(clip(1, 4, 32, 32))
+    with torch.no_grad():
+        inside = explain(small, "3d_ep", clips, num_iter=3)
+    torch.testing.assert_close(inside.values, explain(small, "3d_ep", clips, num_iter=3).values)
+
+
+class Pool(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3, 4))

@@ -1,0 +1,77 @@
+"""The Python interface: the same parts as on the command line, without its files."""
+
+import torch
+
+from videxplain import catalog, targets
+from videxplain.devices import pick_device
+from videxplain.models.classifier import VideoClassifier
+from videxplain.types import Attribution, Classifier, Clips, Explainer
+
+
+def load_model(
+    name: str,
+    pretrain_dataset: str | None = None,
+    *,
+    weights: str = "auto",
+    device: str = "auto",
+    **changes: object,
+) -> VideoClassifier:
+    """Build a network of conf/model with its weights.
+
+    Args:
+        name: A file of conf/model, e.g. ``"r2plus1d"``.
+        pretrain_dataset: What it was trained on; None takes the model's first.
+        weights: ``"auto"``, ``"random"``, or the path of a file.
+        device: ``"auto"``, ``"cuda"``, ``"cpu"`` or ``"mps"``.
+        changes: Further keys of the file, e.g. ``weights_dir`` or ``sampling``.
+
+    Raises:
+        ConfigError: If a name or key does not exist.
+        UnsupportedPairError: If the model has no weights for the data set.
+        WeightsError: If the weights cannot be had or do not fit.
+    """
+    section = catalog.section("model", name, {"weights": weights, **changes})
+    if pretrain_dataset is not None:
+        catalog.check_pair(section, pretrain_dataset)
+    classifier: VideoClassifier = catalog.build(section, "model")
+    return classifier.to(pick_device(device))
+
+
+def load_method(name: str, **changes: object) -> Explainer:
+    """Build a method of conf/method.
+
+    Args:
+        name: A file of conf/method, e.g. ``"step"``.
+        changes: Its keys with other values, e.g. ``perturb_area=[0.05, 0.1]``.
+
+    Raises:
+        ConfigError: If a name, key or value cannot be used.
+    """
+    explainer: Explainer = catalog.build(catalog.section("method", name, changes), "method")
+    return explainer
+
+
+def explain(
+    classifier: Classifier,
+    clips: Clips,
+    method: str | Explainer = "step",
+    target: targets.Choice = "label",
+    **changes: object,
+) -> Attribution:
+    """Attribute the score of a class to the pixels of clips.
+
+    Args:
+        classifier: The network.
+        clips: From ``classifier.preprocess``, or made from tensors.
+        method: A file of conf/method, or a method already built.
+        target: ``"label"`` (the prediction for a clip without one), ``"predicted"``, a class name,
+            an index, or one index a clip.
+        changes: Keys of the method, as in its file, with other values.
+
+    Raises:
+        ConfigError: If a name, key or value cannot be used.
+    """
+    explainer = load_method(method, **changes) if isinstance(method, str) else method
+    with torch.no_grad():
+        logits = classifier(clips.frames)
+    return explainer(classifier, clips, targets.resolve(target, classifier, clips, logits))

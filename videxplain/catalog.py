@@ -1,0 +1,222 @@
+"""From names to objects: the files of conf/, and what their ``_target_`` may be.
+
+A ``_target_`` names a class or function of this package, or of a package in ``plugins``; anything
+else is refused before it is imported. This module itself imports no torch.
+"""
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from videxplain.errors import ConfigError, UnsupportedPairError, unknown_name
+
+Section = Mapping[str, Any]
+"""One resolved part of a configuration."""
+
+PACKAGE = "videxplain"
+_TARGET = "_target_"
+_DECLARED = ("pretrain_datasets",)
+"""Keys that describe a choice and are not arguments of its target."""
+
+
+@cache
+def conf_folder() -> Path:
+    """The configuration: inside an installed package, beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    inside = here / "conf"
+    return inside if inside.is_dir() else here.parent / "conf"
+
+
+def names(group: str) -> list[str]:
+    """The choices of a group, e.g. of ``method``."""
+    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+
+
+def check_name(group: str, name: str) -> str:
+    """Refuse a choice that does not exist.
+
+    Raises:
+        ConfigError: With the nearest names and the list of all.
+    """
+    if name not in names(group):
+        raise ConfigError(unknown_name(group, name, names(group)))
+    return name
+
+
+def root() -> dict[str, Any]:
+    """The root keys with their defaults, ``perturb=quick`` included."""
+    merged = OmegaConf.merge(_load("config"), _load("perturb/quick"))
+    values = plain_values(merged)
+    return {key: value for key, value in values.items() if key not in ("defaults", "hydra")}
+
+
+def plain_values(tree: Any, *, resolve: bool = False) -> dict[str, Any]:  # noqa: ANN401
+    """The mapping at the root of an OmegaConf tree, as plain values."""
+    plain: Any = OmegaConf.to_container(tree, resolve=resolve)
+    return {str(key): value for key, value in plain.items()}
+
+
+def section(group: str, name: str, changes: Section | None = None) -> Section:
+    """A choice with its values filled in, as the command line would compose it.
+
+    Args:
+        group: Folder of conf/.
+        name: File in it.
+        changes: Keys of the choice, or root keys that it reads, with other values.
+
+    Raises:
+        ConfigError: If the choice or a key does not exist.
+    """
+    check_name(group, name)
+    changes = dict(changes or {})
+    defaults = root()
+    chosen = _load(f"{group}/{name}")
+    allowed = dict.fromkeys([*(str(key) for key in chosen if key != _TARGET), *defaults])
+    for key in changes:
+        if key not in allowed:
+            raise ConfigError(unknown_name(f"key of {group}={name}", key, allowed))
+    own = {key: value for key, value in changes.items() if key in chosen}
+    tree = OmegaConf.create({**defaults, **{k: v for k, v in changes.items() if k in defaults}})
+    filled = OmegaConf.merge(tree, {group: OmegaConf.merge(chosen, own)})
+    part: Section = plain_values(filled, resolve=True)[group]
+    return part
+
+
+def check_pair(model: Section, pretrain_dataset: str) -> None:
+    """Refuse a data set that the model has no weights for.
+
+    Raises:
+        ConfigError: If there is no such data set.
+        UnsupportedPairError: With the data sets that are possible.
+    """
+    check_name("pretrain_dataset", pretrain_dataset)
+    possible = list(model["pretrain_datasets"])
+    if pretrain_dataset not in possible:
+        message = (
+            f"pretrain_dataset={pretrain_dataset} does not go with this model: "
+            f"choose {' or '.join(possible)}"
+        )
+        raise UnsupportedPairError(message)
+
+
+def build(part: Any, where: str, plugins: Sequence[str] = ()) -> Any:  # noqa: ANN401
+    """Make the object that a part of the configuration describes.
+
+    Args:
+        part: Plain values; mappings with a ``_target_`` become what that makes of the rest.
+        where: What messages call the part.
+        plugins: Packages besides this one that a ``_target_`` may name.
+
+    Raises:
+        ConfigError: If a target may not be named or does not exist, or refuses its arguments.
+    """
+    _check_targets(part, where, plugins)
+    return _build(part, where)
+
+
+def _build(part: Any, where: str) -> Any:  # noqa: ANN401
+    if isinstance(part, Mapping):
+        made = {
+            key: _build(value, f"{where}.{key}")
+            for key, value in part.items()
+            if key != _TARGET and not (key in _DECLARED and _TARGET in part)
+        }
+        return _call(_locate(part[_TARGET], where), made, where) if _TARGET in part else made
+    if isinstance(part, (list, tuple)):
+        return [_build(value, f"{where}.{index}") for index, value in enumerate(part)]
+    return part
+
+
+def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: ANN401
+    known = inspect.signature(target).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    for key in arguments:
+        if key not in known and not takes_any:
+            raise ConfigError(unknown_name(f"key of {where}", key, known))
+    try:
+        return target(**arguments)
+    except ValidationError as error:
+        raise ConfigError(_in_words(error, where)) from error
+
+
+def _in_words(error: ValidationError, where: str) -> str:
+    """One sentence a mistake: what was given, and what is allowed."""
+    mistakes = []
+    for each in error.errors():
+        key = ".".join(str(step) for step in each["loc"])
+        said = each["msg"][:1].lower() + each["msg"][1:]
+        given = "" if each["type"].startswith("missing") else f"={each['input']!r}"
+        mistakes.append(f"{where}.{key}{given}: {said}")
+    return "; ".join(dict.fromkeys(mistakes))
+
+
+def _check_targets(part: Any, where: str, plugins: Sequence[str]) -> None:  # noqa: ANN401
+    if isinstance(part, Mapping):
+        if _TARGET in part:
+            _check_target(part[_TARGET], where, plugins)
+        for key, value in part.items():
+            _check_targets(value, f"{where}.{key}", plugins)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            _check_targets(value, where, plugins)
+
+
+def _check_target(target: object, where: str, plugins: Sequence[str]) -> None:
+    allowed = (PACKAGE, *plugins)
+    if not isinstance(target, str) or "." not in target:
+        message = f"{where}._target_={target!r}: name a function or class as <module>.<name>"
+        raise ConfigError(message)
+    if target.split(".")[0] not in allowed:
+        message = (
+            f"{where}._target_={target!r} lies outside {', '.join(allowed)}: "
+            f"if you trust it, add plugins=[{target.split('.')[0]}] on the command line"
+        )
+        raise ConfigError(message)
+
+
+def _locate(target: str, where: str) -> Any:  # noqa: ANN401
+    """Import a target that has been allowed; it must be defined where it is named."""
+    module_name, _, name = target.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        message = (
+            f"{where}._target_={target!r}: no module {error.name!r} can be imported; "
+            "is its folder on PYTHONPATH?"
+        )
+        raise ConfigError(message) from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        close = difflib.get_close_matches(name, dir(module), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        message = (
+            f"{where}._target_={target!r}: {module_name} has no function or class {name!r}{hint}"
+        )
+        raise ConfigError(message)
+    if str(getattr(found, "__module__", "")).split(".")[0] != module_name.split(".")[0]:
+        message = (
+            f"{where}._target_={target!r} is defined elsewhere ({found.__module__}): not allowed"
+        )
+        raise ConfigError(message)
+    return found
+
+
+def _load(name: str) -> DictConfig:
+    path = conf_folder() / f"{name}.yaml"
+    try:
+        loaded = OmegaConf.load(path)
+    except (OSError, OmegaConfBaseException) as error:
+        message = f"{path} cannot be read ({error}): reinstall the package or mend the file"
+        raise ConfigError(message) from error
+    if not isinstance(loaded, DictConfig):
+        message = f"{path} is not a mapping of keys to values: mend the file"
+        raise ConfigError(message)
+    return loaded

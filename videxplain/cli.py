@@ -1,0 +1,113 @@
+"""The command line: Hydra composes a configuration, the runner does the work.
+
+Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from tqdm import tqdm
+
+from videxplain import __version__, catalog, config
+from videxplain.errors import ConfigError, VidexplainError, unknown_name
+
+_FOLDER = catalog.conf_folder()
+_CONFIG_PATH = "pkg://videxplain.conf" if _FOLDER.parent.name == "videxplain" else str(_FOLDER)
+_OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
+_TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
+_PLUGINS = "plugins="
+
+USERS_MISTAKE = 2
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command ``videxplain``."""
+    if "--version" in sys.argv[1:]:
+        tqdm.write(f"videxplain {__version__}")
+        return
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let errors through, to be told in a sentence
+    try:
+        _check_arguments(sys.argv[1:])
+        _job()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (VidexplainError, HydraException, OmegaConfBaseException) as error:
+        _tell(error)
+        sys.exit(USERS_MISTAKE)
+
+
+@hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
+def _job(composed: DictConfig) -> None:
+    settings = HydraConfig.get()
+    try:
+        _explain(composed, list(settings.overrides.task), dict(settings.runtime.choices))
+    except VidexplainError as error:
+        if settings.mode is RunMode.MULTIRUN:
+            raise  # Hydra notes it and goes on with the next job
+        _tell(error)
+        sys.exit(USERS_MISTAKE)
+
+
+def _explain(composed: DictConfig, overrides: list[str], choices: Mapping[str, str | None]) -> None:
+    plugins = _plugins(composed, overrides)
+    completed = config.complete(composed, choices)
+
+    from videxplain import runner  # imports torch, which a mistake above need not wait for
+    from videxplain.report.console import table
+
+    result = runner.run(runner.prepare(completed, plugins))
+    tqdm.write(f"\n{table(result.records)}\n")
+    tqdm.write(f"Pictures: {result.folder / 'figures'}")
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Tell unknown keys before Hydra does, with the nearest ones."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in _TAKE_A_VALUE:
+        parser.add_argument(option)
+    _, rest = parser.parse_known_args(list(arguments))
+    if not set(arguments) & set(_OTHER_CONFIG):
+        config.check_overrides([each for each in rest if not each.startswith("-")])
+
+
+def _plugins(composed: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Packages that a ``_target_`` may name; a file must not grant itself any."""
+    named = [str(each) for each in composed.plugins]
+    if named and not any(override.lstrip("+").startswith(_PLUGINS) for override in overrides):
+        message = f"plugins={named} stands in a file: give plugins=[...] on the command line"
+        raise ConfigError(message)
+    return named
+
+
+def _tell(error: Exception) -> None:
+    tqdm.write(f"videxplain: {_sentence(error)}", file=sys.stderr)
+
+
+def _sentence(error: Exception) -> str:
+    """Say what Hydra means in our words, where it is a name or key that does not exist."""
+    if isinstance(error, VidexplainError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return unknown_name(group, name, error.options)
+    cause = error.__cause__
+    parent = getattr(cause, "parent_node", None)
+    key = re.search(r"Could not override '([^']+)'", str(error))
+    if key and isinstance(parent, DictConfig):
+        where, _, name = key[1].rpartition(".")
+        return unknown_name(f"key of {where}", name, [str(each) for each in parent])
+    return " ".join(f"{error} {cause or ''}".split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What a configuration means: its root keys, how it is completed, and what identifies a job.
+
+Imports no torch, so that a mistake is told at once.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from videxplain import catalog
+from videxplain.errors import ConfigError, unknown_name
+
+FORMAT = 1
+"""Version of the results on disk; another one never counts as done."""
+GROUPS = ("model", "pretrain_dataset", "method", "perturb", "data", "metrics", "logger")
+RENAMED = {
+    "vis_method": "method=<name>",
+    "no_gpu": "device=cpu",
+    "num_gpu": "device=cuda",
+}
+"""Keys of the published code, and what to write instead."""
+
+_HASH_DIGITS = 12
+_HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
+_POLARITIES = ("positive", "negative", "both")
+_LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
+_KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse unknown root keys and choices of a command line.
+
+    Raises:
+        ConfigError: With the nearest names, or what replaced a key.
+    """
+    known = [*catalog.root(), *GROUPS]
+    for override in overrides:
+        matched = _KEY.match(override)
+        if matched is None:
+            message = f"{override!r} is not understood: write key=value or group=name"
+            raise ConfigError(message)
+        first = re.split(r"[./@]", matched[1])[0]
+        if first in RENAMED:
+            message = f"{first} is the published code's name: write {RENAMED[first]}"
+            raise ConfigError(message)
+        if first not in known and first != "hydra":
+            raise ConfigError(unknown_name("key", first, known))
+
+
+def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
+    """Fill in what depends on other choices, and resolve everything to plain values.
+
+    Args:
+        composed: What Hydra made of files and command line.
+        choices: The name chosen in each group; kept under the key ``choices``.
+
+    Raises:
+        ConfigError: If a value is missing or a key unknown.
+        UnsupportedPairError: If the model has no weights for the data set.
+    """
+    filled = OmegaConf.create(catalog.plain_values(composed))  # a copy, without Hydra's locks
+    for key in filled:
+        if key not in (*catalog.root(), *GROUPS):
+            raise ConfigError(unknown_name("key", str(key), [*catalog.root(), *GROUPS]))
+    _choose_data(filled)
+    _choose_pretrain_dataset(filled)
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(filled))
+    if missing:
+        message = f"{missing[0]} has no value: give {missing[0]}=<value>"
+        raise ConfigError(message)
+    plain = catalog.plain_values(filled, resolve=True)
+    _check_values(plain)
+    chosen = {group: choices.get(group) for group in ("model", "method")}
+    return {**plain, "choices": chosen}
+
+
+def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
+    """Identify a job by what determines its result.
+
+    Root keys count where the parts read them, so two jobs that differ in a key that none of their
+    parts reads are one.
+
+    Args:
+        config: A completed configuration.
+        weights_sha256: Digest of the network's weights.
+    """
+    read = {key: config[key] for key in _HASHED}
+    if config["videos_dir"] is not None:
+        read["videos_dir"] = str(Path(config["videos_dir"]).expanduser().resolve())
+        read["data"] = {key: value for key, value in read["data"].items() if key != "videos_dir"}
+    text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def _choose_data(filled: DictConfig) -> None:
+    choose = filled.data.get("choose")
+    if choose is not None:
+        name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
+        filled.data = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
+
+
+def _choose_pretrain_dataset(filled: DictConfig) -> None:
+    possible = list(filled.model.pretrain_datasets)
+    chosen = filled.get("pretrain_dataset")
+    if chosen is None:
+        filled.pretrain_dataset = {"name": possible[0]}
+    catalog.check_pair(filled.model, str(filled.pretrain_dataset.name))
+
+
+def _check_values(plain: Mapping[Any, Any]) -> None:
+    """Ranges of the root keys that no part of the configuration checks."""
+    for key in ("batch_size", "threads"):
+        value = plain[key]
+        optional = key == "threads" and value is None
+        if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            message = f"{key}={value!r}: give a whole number, at least 1"
+            raise ConfigError(message)
+    if plain["polarity"] not in _POLARITIES:
+        raise ConfigError(unknown_name("polarity", str(plain["polarity"]), _POLARITIES))
+    label = plain["save_label"]
+    if label is not None and not _LABEL.fullmatch(str(label)):
+        message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
+        raise ConfigError(message)

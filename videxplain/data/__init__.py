@@ -1,0 +1,1 @@
+"""Where videos come from: files of the user's, and clips made on the spot."""

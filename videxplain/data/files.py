@@ -1,0 +1,96 @@
+"""The user's own videos: a folder of frame folders, a folder of video files, or one of either."""
+
+import os
+from pathlib import Path
+
+from videxplain.data import frame_folders, video_files
+from videxplain.errors import DataError
+from videxplain.types import Video
+
+_NAMED = 5
+"""Broken files that one message names."""
+
+
+def find_videos(videos_dir: str) -> list[Video]:
+    """List the videos under a path, in the order of their names.
+
+    A clip is a folder of pictures, or a video file. Its label is the text before the first ``-``
+    of its name; a video without one takes the name of the folder it lies in, below ``videos_dir``.
+
+    Args:
+        videos_dir: A folder, or one video.
+
+    Raises:
+        DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
+    """
+    root = Path(videos_dir).expanduser()
+    if not root.exists():
+        message = f"videos_dir={videos_dir} does not exist: give a folder of videos, or a video"
+        raise DataError(message)
+    if _is_clip(root):
+        return [read_video(root)]
+    clips = sorted(_clips_below(root))
+    if not clips:
+        message = (
+            f"videos_dir={videos_dir} holds no video: give a folder of frame folders "
+            f"(jpg, png) or of video files ({', '.join(sorted(video_files.SUFFIXES))})"
+        )
+        raise DataError(message)
+    return _open_all(root, clips)
+
+
+def read_video(path: str | os.PathLike[str]) -> Video:
+    """Open one video: a file, or a folder with one picture a frame.
+
+    Args:
+        path: Where it is.
+
+    Raises:
+        DataError: If it cannot be used; nothing is decoded yet.
+    """
+    path = Path(path)
+    if not path.exists():
+        message = f"{path} does not exist: give a video file or a folder of pictures"
+        raise DataError(message)
+    return _open(path, path.name, _label(path.name if path.is_dir() else path.stem))
+
+
+def _open_all(root: Path, clips: list[Path]) -> list[Video]:
+    videos, mistakes = [], []
+    for path in clips:
+        folder = path.parent.name if path.parent != root else None
+        label = _label(path.name if path.is_dir() else path.stem) or folder
+        try:
+            videos.append(_open(path, path.relative_to(root).as_posix(), label))
+        except DataError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        more = f"\nand {len(mistakes) - _NAMED} more" if len(mistakes) > _NAMED else ""
+        raise DataError("\n".join(mistakes[:_NAMED]) + more)
+    return videos
+
+
+def _open(path: Path, name: str, label: str | None) -> Video:
+    opener = frame_folders.open_frames if path.is_dir() else video_files.open_video
+    return opener(path, name, label)
+
+
+def _clips_below(root: Path) -> list[Path]:
+    """Clips in a folder and in its sub-folders, which are classes or frame folders."""
+    children = [path for path in root.iterdir() if not path.name.startswith(".")]
+    clips = [path for path in children if _is_clip(path)]
+    for folder in set(children) - set(clips):
+        if folder.is_dir():
+            clips += [path for path in folder.iterdir() if _is_clip(path)]
+    return clips
+
+
+def _is_clip(path: Path) -> bool:
+    if path.is_dir():
+        return bool(frame_folders.frame_files(path))
+    return path.suffix.lower() in video_files.SUFFIXES and not path.name.startswith(".")
+
+
+def _label(name: str) -> str | None:
+    label, dash, _ = name.partition("-")
+    return label if dash else None

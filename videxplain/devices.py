@@ -1,0 +1,34 @@
+"""Where networks run."""
+
+import torch
+
+from videxplain.errors import ConfigError
+
+CHOICES = ("auto", "cuda", "cpu", "mps")
+
+
+def pick_device(choice: str) -> torch.device:
+    """Turn a choice into a device that exists.
+
+    Args:
+        choice: ``cpu``, ``cuda`` (``cuda:1`` for the second), ``mps``, or ``auto`` for the first of
+            cuda, mps and cpu that there is.
+
+    Raises:
+        ConfigError: If it is none of these, or not on this machine.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if choice == "auto":
+        return torch.device(next(name for name, there in available.items() if there))
+    kind, _, number = choice.partition(":")
+    if kind not in available or (number and not number.isdecimal()):
+        message = f"device={choice}: choose {', '.join(CHOICES)}, or cuda:<number>"
+        raise ConfigError(message)
+    if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        message = f"device={choice}: this machine has none; use device=cpu or device=auto"
+        raise ConfigError(message)
+    return torch.device(choice)

@@ -1,0 +1,51 @@
+"""The mistakes a user can make; each message says what was given, what is allowed, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+_LISTED = 12
+"""Names a message lists before it says how many more there are."""
+
+
+class VidexplainError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class ConfigError(VidexplainError):
+    """A configuration or an argument that cannot be used."""
+
+
+class DataError(VidexplainError):
+    """A video, folder or label that cannot be read or understood."""
+
+
+class WeightsError(VidexplainError):
+    """A weights file that is missing, cannot be fetched, or does not fit its network."""
+
+
+class OutputError(VidexplainError):
+    """A result that cannot be written."""
+
+
+class LayerNotFoundError(VidexplainError):
+    """A layer name that the network does not have."""
+
+
+class UnsupportedPairError(VidexplainError):
+    """Two choices that cannot go together, such as a method and a model."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that ``name`` is unknown, with the nearest known names and the list of all.
+
+    Args:
+        kind: What was named, e.g. ``"method"``.
+        name: The name given.
+        known: The names allowed.
+    """
+    names = list(known)
+    folded = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(folded[each]) for each in close)}? " if close else ""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"unknown {kind} {name!r}: {hint}choose from {', '.join(names[:_LISTED])}{more}"

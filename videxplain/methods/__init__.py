@@ -1,0 +1,1 @@
+"""Attribution methods: frozen hyper-parameters that are called with a classifier and clips."""

@@ -1,0 +1,1 @@
+"""How good an attribution is, as one number an area and clip."""

@@ -1,0 +1,65 @@
+"""What a mask is like, and how the search for it went."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import ConfigDict, PositiveFloat
+from pydantic.dataclasses import dataclass
+
+from videxplain.types import Attribution, Classifier, Clips, Measure
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class VisibleArea:
+    """Share of the frames that a mask really keeps: its mean.
+
+    It differs from the area asked for, which is a share of the padded plane: up to 1.43 times at
+    112 pixels when the mask stays clear of the border.
+    """
+
+    name: ClassVar[str] = "visible_area"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Average each mask; NaN for a method without masks."""
+        mean = attribution.values.float().mean(dim=(2, 3, 4, 5))
+        return mean if attribution.areas is not None else torch.full_like(mean, float("nan"))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ConvergedAt:
+    """Iterations, counted from 1, until the mask has come to rest.
+
+    From that iteration on, the visible area and the probability of the target stay near the values
+    of the last iteration.
+
+    Attributes:
+        area_tolerance: How near the area.
+        probability_tolerance: How near the probability.
+    """
+
+    area_tolerance: PositiveFloat = 0.01
+    probability_tolerance: PositiveFloat = 0.05
+
+    name: ClassVar[str] = "converged_at"
+    higher_is_better: ClassVar[bool | None] = False
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Read the curves; NaN for a method that has none."""
+        tolerances = {
+            "visible_area": self.area_tolerance,
+            "probability": self.probability_tolerance,
+        }
+        if not tolerances.keys() <= attribution.curves.keys():
+            shape = attribution.values.shape[:2]
+            return torch.full(shape, float("nan"), device=attribution.values.device)
+        away = torch.stack(
+            [
+                (attribution.curves[name] - attribution.curves[name][..., -1:]).abs() > tolerance
+                for name, tolerance in tolerances.items()
+            ]
+        ).any(dim=0)
+        iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
+        return ((away * iterations).amax(dim=-1) + 1).float()

@@ -1,0 +1,1 @@
+"""Networks with what explaining them needs to know."""

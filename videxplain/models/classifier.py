@@ -1,0 +1,212 @@
+"""A network together with the preprocessing its weights were trained with."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import nn
+
+from videxplain.errors import ConfigError, DataError, LayerNotFoundError, unknown_name
+from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
+from videxplain.sampling import Rule, sample
+from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
+
+log = logging.getLogger(__name__)
+
+Layout = Literal["b c t h w", "b t c h w"]
+"""Axes of a network's input."""
+
+KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
+KINETICS_STD = (0.22803, 0.22145, 0.216989)
+
+
+class VideoClassifier(nn.Module):
+    """Freeze a network once, so that no method has to touch its mode or its parameters.
+
+    Args:
+        net: Maps clips to logits ``b k``; set to evaluation mode, its parameters frozen.
+        frames: Frames of a clip.
+        size: Height and width of a clip in pixels.
+        mean: Mean colour of the training clips, RGB in [0, 1].
+        std: Standard deviation of the same.
+        class_names: One a logit; None numbers them when the first clip is seen.
+        cam_layer: Dotted name of the last layer with positions in space, for Grad-CAM.
+        cam_layout: Axes of that layer's output, in einops notation.
+        resize: Size before the centre crop: the shorter side, (height, width), or None for the
+            smallest size that covers ``size``.
+        sampling: Which frames of a video are seen: ``uniform``, ``center``, ``dense``,
+            ``published``.
+        stride: Frames between two samples of ``dense``.
+        layout: Axes of the network's input; clips are ``b c t h w`` here whatever it is.
+        weights_sha256: Digest of the weights file; None computes one from the parameters.
+
+    Raises:
+        LayerNotFoundError: If ``net`` has no ``cam_layer``.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        net: nn.Module,
+        *,
+        frames: int = 16,
+        size: Size = (112, 112),
+        mean: Sequence[float] = KINETICS_MEAN,
+        std: Sequence[float] = KINETICS_STD,
+        class_names: Sequence[str] | None = None,
+        cam_layer: str | None = None,
+        cam_layout: str = "b c t h w",
+        resize: int | Size | None = None,
+        sampling: Rule = "uniform",
+        stride: int = 8,
+        layout: Layout = "b c t h w",
+        weights_sha256: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.net = net.eval().requires_grad_(False)
+        self.frames = frames
+        self.size = size
+        self.resize = resize
+        self.sampling: Rule = sampling
+        self.stride = stride
+        self.layout = layout
+        self.cam_layer = cam_layer
+        self.cam_layout = cam_layout
+        self._class_names = tuple(class_names) if class_names is not None else None
+        self._weights_sha256 = weights_sha256
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+        self._check_layer()
+        self.eval()
+
+    def forward(self, frames: Frames) -> Logits:
+        """Class scores of a batch ``b c t h w``, normalised as `preprocess` does."""
+        shaped = rearrange(frames, f"b c t h w -> {self.layout}")
+        logits: Logits = self.net(shaped)
+        return logits
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.mean.device
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a logit."""
+        if self._class_names is not None:
+            return self._class_names
+        blank = self.mean.new_zeros(1, 3, self.frames, *self.size)
+        with torch.no_grad():
+            count = self(blank).shape[1]
+        return tuple(f"class {index}" for index in range(count))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """What tells these weights from others: the file's digest, else the parameters'."""
+        if self._weights_sha256 is not None:
+            return self._weights_sha256
+        digest = hashlib.sha256()
+        for name, value in sorted(self.net.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def preprocess(self, videos: Video | Sequence[Video]) -> Clips:
+        """Choose frames, resize, crop and normalise; videos become one batch.
+
+        Args:
+            videos: One or several.
+
+        Raises:
+            DataError: If a video cannot be read.
+        """
+        batch = [videos] if isinstance(videos, Video) else list(videos)
+        chosen = [self._read(video) for video in batch]
+        pixels = np.stack([pictures for pictures, _ in chosen])
+        masks = [mask for _, mask in chosen if mask is not None]
+        colours = torch.from_numpy(pixels).to(self.device).float()
+        return Clips(
+            frames=normalise(colours, self.mean, self.std),
+            labels=torch.tensor([self._known_label(video) for video in batch], device=self.device),
+            names=tuple(video.name for video in batch),
+            pixels=pixels,
+            truth=torch.stack(masks).to(self.device) if len(masks) == len(batch) else None,
+        )
+
+    def black(self, frames: Frames) -> Frames:
+        """The same clips with every pixel black, in the network's normalised colours."""
+        level = (-self.mean / self.std).to(frames)
+        return level[:, None, None, None].expand_as(frames)
+
+    def class_index(self, name: str | int) -> int:
+        """Index of a class by its name; case, ``_`` and spaces do not matter.
+
+        Raises:
+            ConfigError: If there is no such class; the nearest ones are named.
+        """
+        if isinstance(name, int) and 0 <= name < len(self.class_names):
+            return name
+        if name in self.class_names:
+            return self.class_names.index(str(name))
+        folded = [_fold(each) for each in self.class_names]
+        if _fold(str(name)) in folded:
+            return folded.index(_fold(str(name)))
+        raise ConfigError(unknown_name("class", str(name), self.class_names))
+
+    def label_index(self, video: Video) -> int | None:
+        """Index of a video's own class, None where it has none.
+
+        Raises:
+            DataError: If its label is none of the network's classes.
+        """
+        if video.label is None:
+            return None
+        try:
+            return self.class_index(video.label)
+        except ConfigError as error:
+            message = (
+                f"the label of {video.name!r} is none of the network's classes ({error}): "
+                "name it <class>-<anything>, or set target=predicted"
+            )
+            raise DataError(message) from error
+
+    def _known_label(self, video: Video) -> int:
+        """The same, but a label of another data set counts as none, and it is said."""
+        try:
+            index = self.label_index(video)
+        except DataError as error:
+            log.warning("%s; taken as a clip without label", error)
+            return NO_LABEL
+        return NO_LABEL if index is None else index
+
+    def _read(self, video: Video) -> tuple[np.ndarray, torch.Tensor | None]:
+        indices = sample(
+            self.sampling, video.length, self.frames, stride=self.stride, name=video.name
+        )
+        ascending = sorted(set(indices))
+        places = [ascending.index(index) for index in indices]
+        pictures = fit_pixels(video.read(ascending)[places], self.resize, self.size)
+        if video.read_truth is None:
+            return pictures, None
+        truth = video.read_truth(ascending)[places]
+        return pictures, fit_truth(truth, self.resize, self.size)
+
+    def _check_layer(self) -> None:
+        if self.cam_layer is None:
+            return
+        try:
+            self.net.get_submodule(self.cam_layer)
+        except AttributeError as error:
+            known = ", ".join(name for name, _ in self.net.named_children())
+            message = f"no layer {self.cam_layer!r} in the network: its top layers are {known}"
+            raise LayerNotFoundError(message) from error
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", " ").casefold().strip()

@@ -1,0 +1,264 @@
+"""One model, one method, one data source: explain, measure, keep; nothing is done twice."""
+
+import json
+import logging
+import platform
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from videxplain import __version__, catalog, config, targets
+from videxplain.devices import pick_device
+from videxplain.models.classifier import VideoClassifier
+from videxplain.scores import probability
+from videxplain.sinks.disk import DiskSink
+from videxplain.sinks.files import check_writable, write_json
+from videxplain.types import (
+    Attribution,
+    Clips,
+    Explainer,
+    Logits,
+    Metric,
+    Record,
+    Targets,
+    Video,
+)
+
+log = logging.getLogger(__name__)
+
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "hydra-core")
+_last_classifier: tuple[str, VideoClassifier] | None = None
+"""The last network loaded, so that the jobs of a sweep share it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The parts of a job, built and checked; nothing is computed yet.
+
+    Attributes:
+        config: The completed configuration.
+        classifier: The network.
+        method: What explains.
+        metrics: What measures.
+        videos: What is explained.
+        sink: Where results go.
+        load_seconds: What loading the network took.
+    """
+
+    config: Mapping[str, Any]
+    classifier: VideoClassifier
+    method: Explainer
+    metrics: Sequence[Metric]
+    videos: Sequence[Video]
+    sink: DiskSink
+    load_seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job left.
+
+    Attributes:
+        folder: Of the job.
+        records: One a clip and area, in the order of the clips.
+        computed: Clips that were not there before.
+    """
+
+    folder: Path
+    records: Sequence[Record]
+    computed: int
+
+
+def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
+    """Build and check every part; whatever is wrong with a job is told here.
+
+    Args:
+        completed: A configuration from `videxplain.config.complete`.
+        plugins: Packages of the user's that the configuration may name.
+
+    Raises:
+        VidexplainError: For any mistake of the user's.
+    """
+    if completed["threads"] is not None:
+        torch.set_num_threads(completed["threads"])
+    method = catalog.build(completed["method"], "method", plugins)
+    metrics = catalog.build(completed["metrics"], "metrics", plugins)
+    outputs = Path(completed["outputs_dir"]).expanduser()
+    check_writable(outputs)
+    videos = catalog.build(completed["data"], "data", plugins)
+    start = time.perf_counter()
+    classifier = _load(completed, plugins)
+    seconds = time.perf_counter() - start
+    _check_target(completed["target"], classifier, videos)
+    folder = outputs / "results" / completed["pretrain_dataset"]["name"]
+    folder = folder / _choice(completed, "model") / _choice(completed, "method")
+    folder = folder / config.job_hash(completed, classifier.weights_sha256)
+    sink = DiskSink(outputs, folder, completed["polarity"])
+    return Job(completed, classifier, method, list(metrics.values()), videos, sink, seconds)
+
+
+def run(job: Job) -> Result:
+    """Explain every clip that has no record yet, and keep each batch as soon as it is done.
+
+    Raises:
+        VidexplainError: If a clip cannot be read or a result not written; what is done stays.
+    """
+    folder, overwrite = job.sink.folder, bool(job.config["overwrite"])
+    _join_group(job)
+    if (folder / "result.json").is_file() and not overwrite:
+        log.info("already done: %s (overwrite=true computes it again)", folder)
+        rows = [job.sink.records(video.name) or [] for video in job.videos]
+        return Result(folder, [record for clip in rows for record in clip], computed=0)
+    with _status(folder):
+        start = time.perf_counter()
+        records: list[Record] = []
+        computed = 0
+        size = job.config["batch_size"]
+        batches = [job.videos[i : i + size] for i in range(0, len(job.videos), size)]
+        for batch in tqdm(batches, desc="clips", unit="batch", disable=None):
+            kept = None if overwrite else _kept(job.sink, batch)
+            if kept is None:
+                kept = _explain(job, batch)
+                computed += len(batch)
+            records += kept
+        seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
+        job.sink.close(_outcome(job, records, seconds))
+    return Result(folder, records, computed)
+
+
+def _explain(job: Job, batch: Sequence[Video]) -> list[Record]:
+    """Explain, measure and keep one batch."""
+    clips = job.classifier.preprocess(batch)
+    with torch.no_grad():
+        logits = job.classifier(clips.frames)
+    target = targets.resolve(job.config["target"], job.classifier, clips, logits)
+    if job.config["target"] == "label":
+        for index, name in enumerate(clips.names):
+            if clips.label(index) is None:
+                log.info("%s has no label: its prediction is explained", name)
+    attribution = job.method(job.classifier, clips, target)
+    measured = {
+        metric.name: metric(job.classifier, clips, attribution).cpu() for metric in job.metrics
+    }
+    records = _records(job.classifier.class_names, clips, attribution, logits, measured)
+    job.sink.write(records, clips, attribution)
+    return records
+
+
+def _records(
+    names: tuple[str, ...],
+    clips: Clips,
+    attribution: Attribution,
+    logits: Logits,
+    measured: Mapping[str, torch.Tensor],
+) -> list[Record]:
+    """One a clip and area, the areas of a clip together."""
+    target: Targets = attribution.target
+    whole = probability(logits, target)
+    predicted = logits.argmax(dim=1)
+    rows = []
+    for b, clip in enumerate(clips.names):
+        label = clips.label(b)
+        for a, area in enumerate(attribution.areas or (None,)):
+            rows.append(
+                Record(
+                    clip=clip,
+                    area=area,
+                    label=None if label is None else names[label],
+                    target=names[int(target[b])],
+                    prediction=names[int(predicted[b])],
+                    probability=float(whole[b]),
+                    metrics={name: float(values[a, b]) for name, values in measured.items()},
+                )
+            )
+    return rows
+
+
+def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:
+    global _last_classifier
+    key = json.dumps([completed["model"], completed["device"]], sort_keys=True)
+    if _last_classifier is None or _last_classifier[0] != key:
+        device = pick_device(completed["device"])
+        _last_classifier = None  # free the last one before the next is made
+        classifier = catalog.build(completed["model"], "model", plugins).to(device)
+        _last_classifier = (key, classifier)
+    return _last_classifier[1]
+
+
+def _check_target(target: object, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+    """Tell a wrong label or class before anything is computed."""
+    if target == "label":
+        for video in videos:
+            classifier.label_index(video)
+    elif target != "predicted":
+        count = len(classifier.class_names)
+        empty = Clips(torch.zeros(1, 3, 1, 1, 1, device=classifier.device))
+        targets.resolve(target, classifier, empty, torch.zeros(1, count))  # type: ignore[arg-type]
+
+
+def _kept(sink: DiskSink, batch: Sequence[Video]) -> list[Record] | None:
+    """Records of a batch that is finished, else None."""
+    rows = [sink.records(video.name) for video in batch]
+    return None if None in rows else [record for clip in rows for record in clip or ()]
+
+
+def _choice(completed: Mapping[str, Any], group: str) -> str:
+    return str(completed["choices"][group])
+
+
+def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> dict[str, object]:
+    return {
+        "format": config.FORMAT,
+        "state": "done",
+        "reason": None,
+        "config": dict(job.config),
+        "versions": _versions(),
+        "device": str(job.classifier.device),
+        "seed": job.config["seed"],
+        "weights_sha256": job.classifier.weights_sha256,
+        "timings": seconds,
+        "records": [asdict(record) for record in records],
+    }
+
+
+def _versions() -> dict[str, str]:
+    ours = {"videxplain": __version__, "python": platform.python_version()}
+    return {**ours, **{package: version(package) for package in _PACKAGES}}
+
+
+def _join_group(job: Job) -> None:
+    """Note under the run's label that it asked for this job."""
+    path = job.sink.outputs / "groups" / f"{job.config['save_label'] or 'default'}.json"
+    jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
+    folder = job.sink.folder.relative_to(job.sink.outputs).as_posix()
+    if folder not in jobs:
+        write_json(path, {"jobs": [*jobs, folder]})
+
+
+@contextmanager
+def _status(folder: Path) -> Iterator[None]:
+    """Keep ``status.json`` and ``job.log`` of the job up to date, whatever happens."""
+    write_json(folder / "status.json", {"state": "running"})
+    handler = logging.FileHandler(folder / "job.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger(catalog.PACKAGE)
+    package.addHandler(handler)
+    try:
+        yield
+        write_json(folder / "status.json", {"state": "done"})
+    except BaseException as error:
+        log.debug("failed", exc_info=True)
+        traced = "".join(traceback.format_exception(error))
+        write_json(folder / "status.json", {"state": "failed", "error": traced})
+        raise
+    finally:
+        package.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,27 @@
+"""What is explained: one number a clip, computed from its logits."""
+
+from videxplain.types import Logits, Scores, Targets
+
+
+def logit(logits: Logits, target: Targets) -> Scores:
+    """The class score before the softmax."""
+    return logits.gather(1, target[:, None]).squeeze(1)
+
+
+def log_probability(logits: Logits, target: Targets) -> Scores:
+    """The log of the class probability, finite where the probability rounds to 0."""
+    return logit(logits.log_softmax(dim=1), target)
+
+
+def log_complement(logits: Logits, target: Targets) -> Scores:
+    """The log of one minus the class probability, finite where the probability rounds to 1.
+
+    It is summed over the other classes, because ``1 - p`` cancels near ``p = 1``.
+    """
+    others = logits.scatter(1, target[:, None], -float("inf"))
+    return others.logsumexp(dim=1) - logits.logsumexp(dim=1)
+
+
+def probability(logits: Logits, target: Targets) -> Scores:
+    """The class probability."""
+    return logit(logits.softmax(dim=1), target)

@@ -1,0 +1,97 @@
+"""Results on disk, in the folder of a job; they are the truth that reports and resumes read."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videxplain.figures import draw
+from videxplain.sinks.files import clip_slug, write_json, write_whole
+from videxplain.types import Attribution, Clips, Polarity, Record
+
+
+@dataclass(frozen=True)
+class DiskSink:
+    """Write each clip's attribution, record and pictures.
+
+    Attributes:
+        outputs: Root of all results; clips are kept there once for all jobs.
+        folder: Of this job.
+        polarity: How pictures reduce signed values.
+    """
+
+    outputs: Path
+    folder: Path
+    polarity: Polarity = "positive"
+
+    def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
+        """Keep a batch; a clip's record comes last, so that it says the clip is finished."""
+        areas = len(records) // len(clips)
+        for index, name in enumerate(clips.names):
+            slug = clip_slug(name)
+            own = records[index * areas : (index + 1) * areas]
+            arrays = _arrays(attribution, index, own[0].label)
+            archive = self.folder / "attributions" / f"{slug}.npz"
+            write_whole(archive, partial(_save, arrays))
+            pixels = self._keep_pixels(clips, index)
+            for suffix, save in draw(clips, attribution, index, own, self.polarity):
+                write_whole(self.folder / "figures" / f"{slug}{suffix}", save)
+            finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
+            write_json(self.record_file(name), finished)
+
+    def close(self, outcome: Mapping[str, object]) -> None:
+        """Write ``result.json``: the job is finished."""
+        write_json(self.folder / "result.json", dict(outcome))
+
+    def record_file(self, clip: str) -> Path:
+        """Where a finished clip's record is."""
+        return self.folder / "records" / f"{clip_slug(clip)}.json"
+
+    def records(self, clip: str) -> list[Record] | None:
+        """What was kept of a clip, None if it is not finished."""
+        path = self.record_file(clip)
+        if not path.is_file():
+            return None
+        return [_record(row) for row in json.loads(path.read_text(encoding="utf-8"))["records"]]
+
+    def _keep_pixels(self, clips: Clips, index: int) -> str | None:
+        if clips.pixels is None:
+            return None
+        pixels = clips.pixels[index]
+        digest = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
+        path = self.outputs / "clips" / f"{digest}.npz"
+        if not path.is_file():
+            write_whole(path, partial(_save, {"pixels": pixels}))
+        return digest
+
+
+def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str, np.ndarray]:
+    """Attributes of one clip: masks as float16, all else as float32."""
+    is_mask = attribution.areas is not None
+    values = attribution.values[:, index].cpu().numpy()
+    curves = {
+        f"curve_{name}": curve[:, index].float().cpu().numpy()
+        for name, curve in attribution.curves.items()
+    }
+    return {
+        "values": values.astype(np.float16 if is_mask else np.float32),
+        "areas": np.array(attribution.areas or (), dtype=np.float64),
+        "target": np.array(int(attribution.target[index])),
+        "label": np.array(label or ""),
+        **curves,
+    }
+
+
+def _record(row: dict[str, Any]) -> Record:
+    metrics = {name: math.nan if value is None else value for name, value in row["metrics"].items()}
+    return Record(**{**row, "metrics": metrics})

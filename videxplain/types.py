@@ -1,0 +1,227 @@
+"""The nouns of the package: what flows between its parts.
+
+Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` colour channel,
+``t`` frame, ``h`` row, ``w`` column, ``k`` class, ``i`` iteration.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+
+from videxplain.errors import ConfigError
+
+Frames = Float[Tensor, "b c t h w"]
+"""Network input in the network's normalised colours."""
+Pixels = UInt8[np.ndarray, "b t h w c"]
+"""The same clips as RGB pictures, 0 to 255, cropped as the network sees them."""
+Truth = Bool[Tensor, "b t h w"]
+"""The pixels that are the evidence, where that is known."""
+Logits = Float[Tensor, "b k"]
+"""Class scores before the softmax."""
+Targets = Int[Tensor, "b"]
+"""The class explained, one index a clip."""
+Scores = Float[Tensor, "b"]
+"""One number a clip."""
+Measure = Float[Tensor, "a b"]
+"""One number an area and clip."""
+Saliency = Float[Tensor, "a b t h w"]
+"""Importance of a pixel, at least 0, channels reduced."""
+Polarity = Literal["positive", "negative", "both"]
+
+VideoFrames = UInt8[np.ndarray, "t h w c"]
+"""Frames of a decoded video, RGB, 0 to 255."""
+NO_LABEL = -1
+"""Index in ``Clips.labels`` of a clip whose class is not known."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A decoded file that is read only when and where it is needed.
+
+    Attributes:
+        name: Unique in its data source.
+        length: Number of frames.
+        fps: Frames a second; None where the source has no clock.
+        read: Gives the frames at the indices (ascending, 0 to ``length - 1``).
+        label: Class name or index, None where unknown.
+        read_truth: Gives the evidence ``t h w`` at the same indices, where it is known.
+    """
+
+    name: str
+    length: int
+    fps: float | None
+    read: Callable[[Sequence[int]], VideoFrames]
+    label: str | int | None = None
+    read_truth: Callable[[Sequence[int]], Bool[np.ndarray, "t h w"]] | None = None
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A batch of network inputs.
+
+    Attributes:
+        frames: Normalised colours.
+        labels: Class indices, ``NO_LABEL`` where unknown; None where no clip has one.
+        names: One identifier a clip, unique in its data source; numbered where none are given.
+        pixels: The pictures behind ``frames``; None for clips made from tensors.
+        truth: The pixels that are the evidence, where that is known.
+    """
+
+    frames: Frames
+    labels: Targets | None = None
+    names: tuple[str, ...] = ()
+    pixels: Pixels | None = None
+    truth: Truth | None = None
+
+    def __post_init__(self) -> None:
+        count = self.frames.shape[0]
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"clip-{i:04d}" for i in range(count)))
+        if len(self.names) != count:
+            message = f"{len(self.names)} names for {count} clips: give one name a clip, or none"
+            raise ConfigError(message)
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.names)
+
+    def label(self, index: int) -> int | None:
+        """Class index of a clip, None where unknown."""
+        if self.labels is None or int(self.labels[index]) == NO_LABEL:
+            return None
+        return int(self.labels[index])
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What a method says about a batch of clips.
+
+    Attributes:
+        values: Contribution of every input element (``c == 3``), or of every pixel (``c == 1``:
+            masks and class activation maps). Signed where the method is.
+        target: The class explained, one a clip.
+        areas: Share of the clip that each mask keeps, in (0, 1); None where the method has no
+            areas, then ``a == 1``.
+        curves: Diagnostics over iterations ``a b i``, NaN after an early stop.
+    """
+
+    values: Float[Tensor, "a b c t h w"]
+    target: Targets
+    areas: tuple[float, ...] | None = None
+    curves: Mapping[str, Float[Tensor, "a b i"]] = field(default_factory=dict)
+
+    def saliency(self, polarity: Polarity = "positive") -> Saliency:
+        """Clamp each channel to the polarity, then average over channels.
+
+        Args:
+            polarity: ``positive`` takes max(v, 0), ``negative`` max(-v, 0), ``both`` abs(v).
+        """
+        clamped = {
+            "positive": self.values.clamp_min,
+            "negative": (-self.values).clamp_min,
+            "both": self.values.abs().clamp_min,
+        }[polarity](0)
+        return clamped.mean(dim=2)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of the results: a clip explained at one area.
+
+    Attributes:
+        clip: Name of the clip.
+        area: Share of the clip the mask keeps; None for a method without areas.
+        label: Name of the clip's class, None where unknown.
+        target: Name of the class explained.
+        prediction: Name of the network's first choice for the whole clip.
+        probability: Probability of the target for the whole clip.
+        metrics: Value of each metric; NaN where it does not apply.
+    """
+
+    clip: str
+    area: float | None
+    label: str | None
+    target: str
+    prediction: str
+    probability: float
+    metrics: Mapping[str, float]
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A frozen network in evaluation mode, with what explaining it needs to know."""
+
+    net: nn.Module
+    cam_layer: str | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a logit."""
+        ...
+
+    def class_index(self, name: str | int) -> int:
+        """Index of a class by its name."""
+        ...
+
+    def __call__(self, frames: Frames) -> Logits:
+        """Class scores of a batch, from ``b c t h w`` whatever the network's own layout."""
+        ...
+
+    def preprocess(self, videos: Video | Sequence[Video]) -> Clips:
+        """Choose frames, resize, crop and normalise."""
+        ...
+
+    def black(self, frames: Frames) -> Frames:
+        """The same clips with every pixel black, in the network's normalised colours."""
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """An attribution method with its hyper-parameters; calling it changes nothing.
+
+    Attributes:
+        signed: Values below zero speak against the target.
+        complete: Values add up to the score's rise over the baseline.
+    """
+
+    signed: ClassVar[bool]
+    complete: ClassVar[bool]
+
+    def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
+        """Attribute the score of ``target`` to the pixels of ``clips``."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number per area and clip that says something about an attribution.
+
+    Attributes:
+        name: Column of the results.
+        higher_is_better: None for a description that is neither good nor bad.
+    """
+
+    name: ClassVar[str]
+    higher_is_better: ClassVar[bool | None]
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
+        """Measure each attribution of the batch; NaN where the metric does not apply."""
+        ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where results go."""
+
+    def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
+        """Keep the results of a batch: ``a * b`` records, the areas of a clip together."""
+        ...
+
+    def close(self, outcome: Mapping[str, object]) -> None:
+        """Keep what is known of the whole job, and release."""
+        ...
