@@ -158,6 +158,7 @@ MISTAKES = {
     "unknown label": (["videos_dir=upp-1"], "unknown class 'upp': did you mean 'up'"),
     "unknown target": (["target=upleft"], "unknown class 'upleft': did you mean 'up left'"),
     "target out of range": (["target=8"], "class index 8 does not exist: give one from 0 to 7"),
+    "no target": (["target=null"], "target=None: give label, predicted, a class name or an index"),
     "unknown method": (["method=stepp"], "unknown method 'stepp': did you mean 'step'?"),
     "unknown model": (["model=r2p1d"], "unknown model 'r2p1d': "),
     "unknown key": (["num_itr=3"], "unknown key 'num_itr': did you mean 'num_iter'?"),

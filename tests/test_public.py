@@ -78,6 +78,12 @@ def test_wrong_targets(target: object) -> None:
         vx.explain(classifier, vx.Clips(clip(2, 16, 32, 32)), "grad", target)  # type: ignore[arg-type]
 
 
+def test_names_must_be_one_a_class() -> None:
+    classifier = vx.VideoClassifier(SmallNet(), class_names=["yes", "no"], size=(32, 32))
+    with pytest.raises(ConfigError, match="2 class_names for a network of 10 classes"):
+        vx.explain(classifier, vx.Clips(clip(1, 16, 32, 32)), "grad", "yes")
+
+
 def test_frames_before_colours() -> None:
     """A network of the layout ``b t c h w`` gets each frame's own colours."""
 

@@ -120,6 +120,9 @@ def _check_values(plain: Mapping[Any, Any]) -> None:
         if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             message = f"{key}={value!r}: give a whole number, at least 1"
             raise ConfigError(message)
+    if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
+        message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
+        raise ConfigError(message)
     if plain["polarity"] not in _POLARITIES:
         raise ConfigError(unknown_name("polarity", str(plain["polarity"]), _POLARITIES))
     label = plain["save_label"]

@@ -69,12 +69,10 @@ class Result:
     Attributes:
         folder: Of the job.
         records: One a clip and area, in the order of the clips.
-        computed: Clips that were not there before.
     """
 
     folder: Path
     records: Sequence[Record]
-    computed: int
 
 
 def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
@@ -113,25 +111,25 @@ def run(job: Job) -> Result:
     """
     folder, overwrite = job.sink.folder, bool(job.config["overwrite"])
     _join_group(job)
-    if (folder / "result.json").is_file() and not overwrite:
+    if overwrite:
+        (folder / "result.json").unlink(missing_ok=True)  # a stop on the way must not look done
+    if (folder / "result.json").is_file():
         log.info("already done: %s (overwrite=true computes it again)", folder)
         rows = [job.sink.records(video.name) or [] for video in job.videos]
-        return Result(folder, [record for clip in rows for record in clip], computed=0)
+        return Result(folder, [record for clip in rows for record in clip])
     with _status(folder):
         start = time.perf_counter()
         records: list[Record] = []
-        computed = 0
         size = job.config["batch_size"]
         batches = [job.videos[i : i + size] for i in range(0, len(job.videos), size)]
         for batch in tqdm(batches, desc="clips", unit="batch", disable=None):
             kept = None if overwrite else _kept(job.sink, batch)
             if kept is None:
                 kept = _explain(job, batch)
-                computed += len(batch)
             records += kept
         seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
         job.sink.close(_outcome(job, records, seconds))
-    return Result(folder, records, computed)
+    return Result(folder, records)
 
 
 def _explain(job: Job, batch: Sequence[Video]) -> list[Record]:
@@ -193,15 +191,13 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
     return _last_classifier[1]
 
 
-def _check_target(target: object, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+def _check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
     """Tell a wrong label or class before anything is computed."""
     if target == "label":
         for video in videos:
             classifier.label_index(video)
     elif target != "predicted":
-        count = len(classifier.class_names)
-        empty = Clips(torch.zeros(1, 3, 1, 1, 1, device=classifier.device))
-        targets.resolve(target, classifier, empty, torch.zeros(1, count))  # type: ignore[arg-type]
+        targets.class_index(target, classifier)
 
 
 def _kept(sink: DiskSink, batch: Sequence[Video]) -> list[Record] | None:

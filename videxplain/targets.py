@@ -23,29 +23,43 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
         logits: Scores of ``clips``.
 
     Raises:
-        ConfigError: If a class does not exist, or the number of indices is not that of the clips.
+        ConfigError: If a class does not exist, the number of indices is not that of the clips, or
+            the classifier has not one name a class.
     """
+    _check_names(classifier, logits)
     predicted = logits.argmax(dim=1)
-    if choice == "predicted":
+    if isinstance(choice, str) and choice == "predicted":
         return predicted
-    if choice == "label":
+    if isinstance(choice, str) and choice == "label":
         labels = [clips.label(index) for index in range(len(clips))]
         own = [int(predicted[i]) if label is None else label for i, label in enumerate(labels)]
-        return _checked(torch.tensor(own), clips, logits)
-    if isinstance(choice, str) and not choice.lstrip("-").isdigit():
-        choice = classifier.class_index(choice)
+        return torch.tensor(own, device=logits.device)
     if isinstance(choice, (str, int)):
-        return _checked(torch.full((len(clips),), int(choice)), clips, logits)
-    return _checked(torch.as_tensor(choice), clips, logits)
-
-
-def _checked(target: Tensor, clips: Clips, logits: Logits) -> Targets:
-    if target.shape != (len(clips),):
+        return torch.full_like(predicted, class_index(choice, classifier))
+    target = torch.as_tensor(choice, device=logits.device)
+    if target.shape != predicted.shape:
         message = f"{target.numel()} targets for {len(clips)} clips: give one index a clip"
         raise ConfigError(message)
-    count = logits.shape[1]
-    wrong = [int(index) for index in target if not 0 <= index < count]
-    if wrong:
-        message = f"class index {wrong[0]} does not exist: give one from 0 to {count - 1}"
+    return torch.stack([predicted.new_tensor(class_index(int(i), classifier)) for i in target])
+
+
+def class_index(choice: str | int, classifier: Classifier) -> int:
+    """Index of a class that is named or numbered.
+
+    Raises:
+        ConfigError: If there is no such class.
+    """
+    names = classifier.class_names
+    if isinstance(choice, str) and (choice in names or not choice.lstrip("-").isdecimal()):
+        return classifier.class_index(choice)
+    if not 0 <= int(choice) < len(names):
+        message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
         raise ConfigError(message)
-    return target.to(logits.device)
+    return int(choice)
+
+
+def _check_names(classifier: Classifier, logits: Logits) -> None:
+    named, classes = len(classifier.class_names), logits.shape[1]
+    if named != classes:
+        message = f"{named} class_names for a network of {classes} classes: give one a class"
+        raise ConfigError(message)
