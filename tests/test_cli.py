@@ -170,6 +170,11 @@ MISTAKES = {
     "area 1": (["perturb_area=1"], "perturb_area.0=1: input should be less than 1"),
     "area 1.5": (["perturb_area=[0.1,1.5]"], "perturb_area.1=1.5: input should be less than 1"),
     "area nan": (["perturb_area=nan"], "perturb_area.0=nan: input should be a finite number"),
+    "an area twice": (
+        ["perturb_area=[0.1,0.1]"],
+        "perturb_area=[0.1, 0.1]: value error, give each",
+    ),
+    "no area": (["perturb_area=[]"], "perturb_area=[]: value should have at least 1 item"),
     "no iteration": (["num_iter=0"], "method.num_iter=0: input should be greater than 0"),
     "words for a number": (["num_iter=ten"], "method.num_iter='ten': input should be a valid int"),
     "impossible pair": (["model=r3d", "pretrain_dataset=shapes"], "does not go with this model"),

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from jaxtyping import Float
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -40,6 +41,19 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, (int, float)) else value
 
 
+def _distinct(areas: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(areas)) < len(areas):
+        message = "give each area once"
+        raise ValueError(message)
+    return areas
+
+
+Areas = Annotated[
+    tuple[Share, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)
+]
+"""One area or several, each once."""
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class ExtremalPerturbation:
     r"""Find, for each area, the mask of lowest energy.
@@ -66,7 +80,7 @@ class ExtremalPerturbation:
         dampening: Of SGD's momentum; the first step is not dampened.
     """
 
-    perturb_area: Annotated[tuple[Share, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    perturb_area: Areas
     num_iter: PositiveInt
     terms: Mapping[str, Term]
     reward_weight: NonNegativeFloat
@@ -108,7 +122,8 @@ class ExtremalPerturbation:
                 (coarse.grad,) = torch.autograd.grad(history[-1]["energy"].sum(), coarse)
                 history[-1]["energy"] = history[-1]["energy"].detach()
                 optimiser.step()
-                coarse.data.clamp_(0, 1)
+                with torch.no_grad():
+                    coarse.clamp_(0, 1)
                 _show(bar, history)
         curves = {name: torch.stack([row[name] for row in history], dim=-1) for name in history[0]}
         return Attribution(masks.detach()[:, :, None], target, self.perturb_area, curves)
