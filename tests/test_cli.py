@@ -1,6 +1,7 @@
 """The command line: what a run leaves, and that every mistake ends in one sentence."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,31 @@ def test_what_is_done_is_not_done_again(run: Run) -> None:
     assert kept[1].stat().st_mtime_ns > before[1]
 
 
+def test_a_new_clip_in_the_folder_is_explained_too(run: Run, tmp_path: Path) -> None:
+    write_frames(tmp_path / "v" / "up-1", ["1.png"])
+    assert run("videos_dir=v", "method=grad").code == 0
+    write_frames(tmp_path / "v" / "down-2", ["1.png"])
+    ran = run("videos_dir=v", "method=grad")
+    assert "down-2" in ran.out
+    assert "1 are there already" in ran.out
+    assert len(json.loads((job_folder() / "result.json").read_text())["records"]) == 2
+
+
+def test_a_checkout_may_be_called_as_the_package(tmp_path: Path) -> None:
+    checkout = tmp_path / "videxplain"
+    for name in ("videxplain", "conf"):
+        shutil.copytree(Path(__file__).parents[1] / name, checkout / name)
+    ran = subprocess.run(
+        [sys.executable, "-m", "videxplain", "--cfg", "job"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "num_iter: 400" in ran.stdout
+
+
 def test_keys_that_the_method_does_not_read_make_no_new_job(run: Run) -> None:
     run("method=grad")
     run("method=grad", "num_iter=7", "batch_size=1")
@@ -158,6 +184,14 @@ MISTAKES = {
     "unknown label": (["videos_dir=upp-1"], "unknown class 'upp': did you mean 'up'"),
     "unknown target": (["target=upleft"], "unknown class 'upleft': did you mean 'up left'"),
     "target out of range": (["target=8"], "class index 8 does not exist: give one from 0 to 7"),
+    "a number for a path": (["videos_dir=2024"], "videos_dir=2024: give a path"),
+    "a file of another kind": (["videos_dir=notes.wmv"], "notes.wmv cannot be opened as a video"),
+    "device 0": (["device=0"], "device=0: give auto, cuda, cpu, mps"),
+    "no plugins": (["plugins=null"], "plugins=None: give a list"),
+    "negative seed": (["seed=-1"], "data.seed=-1: input should be greater than or equal to 0"),
+    "overwrite maybe": (["overwrite=maybe"], "overwrite='maybe': give true or false"),
+    "keys of auto": (["data.num_clips=1"], "write data=shapes or data=files before"),
+    "no network of that name": (["model.network=foo"], "unknown network 'foo'"),
     "no target": (["target=null"], "target=None: give label, predicted, a class name or an index"),
     "unknown method": (["method=stepp"], "unknown method 'stepp': did you mean 'step'?"),
     "unknown model": (["model=r2p1d"], "unknown model 'r2p1d': "),
@@ -186,8 +220,8 @@ MISTAKES = {
     "no such polarity": (["polarity=up"], "unknown polarity 'up': "),
     "foreign target": (["method._target_=os.system"], "lies outside videxplain"),
     "borrowed target": (
-        ["method._target_=videxplain.catalog.OmegaConf"],
-        "is defined elsewhere (omegaconf.omegaconf): not allowed",
+        ["method._target_=videxplain.models.classifier.rearrange"],
+        "is defined elsewhere (einops.einops): not allowed",
     ),
     "custom without a network": (["model=custom"], "model.net._target_ has no value"),
     "label with a path": (["save_label=../x"], "save_label='../x': use letters"),
@@ -211,6 +245,7 @@ def _bad_inputs(folder: Path) -> None:
     (folder / "empty").mkdir()
     whole = write_video(folder / "whole.mp4", 30).read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.wmv").write_text("notes")
     (folder / "text.mp4").write_text("this is no video\n" * 50)
     write_frames(folder / "upp-1", ["1.png", "2.png"])
     for name, size in {"pixel": 1, "huge": 9000}.items():
@@ -229,11 +264,12 @@ def test_too_few_frames_are_said_and_explained(run: Run, tmp_path: Path) -> None
 
 def test_a_broken_clip_leaves_the_others_done(run: Run, tmp_path: Path) -> None:
     for name in ("up-1", "up-2"):
-        write_frames(tmp_path / "videos" / name, ["1.png", "2.png"])
-    (tmp_path / "videos" / "up-2" / "2.png").write_text("broken")
+        write_frames(tmp_path / "videos" / name, ["1.png", "2.png"], size=(300, 300))
+    picture = tmp_path / "videos" / "up-2" / "2.png"
+    picture.write_bytes(picture.read_bytes()[:100])  # whole in its header only
     ran = run("videos_dir=videos", "method=grad", "batch_size=1")
     assert ran.code == 2
-    assert "up-2/2.png is not a readable picture" in ran.err
+    assert "up-2/2.png cannot be decoded" in ran.err
     assert len(list((job_folder() / "records").iterdir())) == 1
     status = json.loads((job_folder() / "status.json").read_text())
     assert status["state"] == "failed"
@@ -264,6 +300,16 @@ def test_plugins_in_a_file_are_refused(run: Run, tmp_path: Path) -> None:
     ran = run("--config-dir", str(tmp_path), "--config-name", "mine")
     assert ran.code == 2
     assert "stands in a file: give plugins=[...] on the command line" in ran.err
+
+
+def test_plugins_in_a_sweep_of_a_file_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "defaults: [config, _self_]\n"
+        "hydra: {mode: MULTIRUN, sweeper: {params: {plugins: '[evil]'}}}\n"
+    )
+    ran = run("--config-dir", str(tmp_path), "--config-name", "mine")
+    assert ran.code == 2
+    assert "give plugins=[...] on the command line" in ran.err
 
 
 def test_a_method_of_ones_own_needs_no_edit(run: Run, tmp_path: Path) -> None:

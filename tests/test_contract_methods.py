@@ -8,7 +8,7 @@ from videxplain.data.shapes import shapes
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips, Explainer
 
-QUICK = {"num_iter": 3}
+ITERATIONS = 3
 METHODS = catalog.names("method")
 
 
@@ -24,7 +24,10 @@ def clips(classifier: VideoClassifier) -> Clips:
 
 @pytest.fixture(params=METHODS)
 def method(request: pytest.FixtureRequest) -> Explainer:
-    return api.load_method(request.param, **QUICK)
+    quick = (
+        {"num_iter": ITERATIONS} if "num_iter" in catalog.section("method", request.param) else {}
+    )
+    return api.load_method(request.param, **quick)
 
 
 def test_contract(classifier: VideoClassifier, clips: Clips, method: Explainer) -> None:
@@ -41,7 +44,7 @@ def test_contract(classifier: VideoClassifier, clips: Clips, method: Explainer) 
     assert torch.isfinite(first.values).all()
     assert method.signed or bool((first.values >= 0).all())
     assert first.target.tolist() == [clips.label(0), clips.label(1)]
-    assert all(curve.shape == (areas, 2, 3) for curve in first.curves.values())
+    assert all(curve.shape == (areas, 2, ITERATIONS) for curve in first.curves.values())
 
     assert torch.equal(first.values, second.values), "not deterministic"
     assert torch.equal(clips.frames, frames), "changed its input"

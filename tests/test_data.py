@@ -108,6 +108,12 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     assert len(find_videos(str(tmp_path / "ironing-a"))) == 1
 
 
+def test_a_picture_beside_videos_hides_none(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 4)
+    Image.new("RGB", (20, 20)).save(tmp_path / "poster.jpg")
+    assert [video.name for video in find_videos(str(tmp_path))] == ["a.mp4"]
+
+
 def test_one_message_names_the_broken_files(tmp_path: Path) -> None:
     write_video(tmp_path / "good.mp4", 4)
     for name in "ab":
@@ -142,13 +148,13 @@ def test_impossible_sizes(tmp_path: Path, size: tuple[int, int], shown: str) -> 
 
 def test_broken_and_unequal_pictures(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "clip", ["1.png", "2.png", "3.png"])
-    Image.new("RGB", (10, 10)).save(folder / "2.png")
     (folder / "3.png").write_bytes((folder / "1.png").read_bytes()[:60])
     video = read_video(folder)
-    with pytest.raises(DataError, match="another size than the folder's first"):
-        video.read([1])
     with pytest.raises(DataError, match=r"3\.png cannot be decoded"):
         video.read([2])
+    Image.new("RGB", (10, 10)).save(folder / "2.png")
+    with pytest.raises(DataError, match="another size than the folder's first"):
+        read_video(folder)
     (folder / "1.png").write_text("text")
     with pytest.raises(DataError, match="not a readable picture"):
         read_video(folder)

@@ -51,7 +51,7 @@ def test_a_wrong_count_of_ones_would_show() -> None:
 def test_golden_core(name: str, shape: str) -> None:
     wanted = golden("math")["core_loss"][name]
     core = Core(weight=ONE, shape=shape)  # type: ignore[arg-type]
-    assert core._body(7).sum() == wanted["kernel_sum"]
+    assert core._body(7, 11).sum() == wanted["kernel_sum"]
     masks = smooth_mask(16, 134, 134)[None].requires_grad_()
     loss = core(masks, 0.1)
     assert loss.item() == pytest.approx(wanted["loss"], rel=1e-5)

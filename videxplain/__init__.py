@@ -3,6 +3,7 @@
 ``import videxplain as vx`` is quick: each public name is imported when it is first used (PEP 562).
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from videxplain.types import Attribution, Clips, Record, Video
 
 __version__ = "0.1.0"
+
+# Messages of FFmpeg and OpenCV would repeat what our errors say; cv2 reads these on its import.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 _HOMES = {
     "Attribution": "types",

@@ -1,9 +1,12 @@
 """The Python interface: the same parts as on the command line, without its files."""
 
+from collections.abc import Sequence
+
 import torch
 
 from videxplain import catalog, targets
 from videxplain.devices import pick_device
+from videxplain.errors import ConfigError
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
 
@@ -14,6 +17,7 @@ def load_model(
     *,
     weights: str = "auto",
     device: str = "auto",
+    plugins: Sequence[str] = (),
     **changes: object,
 ) -> VideoClassifier:
     """Build a network of conf/model with its weights.
@@ -23,6 +27,7 @@ def load_model(
         pretrain_dataset: What it was trained on; None takes the model's first.
         weights: ``"auto"``, ``"random"``, or the path of a file.
         device: ``"auto"``, ``"cuda"``, ``"cpu"`` or ``"mps"``.
+        plugins: Packages of your own that a ``_target_`` in ``changes`` may name.
         changes: Further keys of the file, e.g. ``weights_dir`` or ``sampling``.
 
     Raises:
@@ -32,8 +37,9 @@ def load_model(
     """
     section = catalog.section("model", name, {"weights": weights, **changes})
     if pretrain_dataset is not None:
+        catalog.check_name("pretrain_dataset", pretrain_dataset)
         catalog.check_pair(section, pretrain_dataset)
-    classifier: VideoClassifier = catalog.build(section, "model")
+    classifier: VideoClassifier = catalog.build(section, "model", plugins)
     return classifier.to(pick_device(device))
 
 
@@ -71,7 +77,18 @@ def explain(
     Raises:
         ConfigError: If a name, key or value cannot be used.
     """
+    _check_clips(clips)
+    if not isinstance(method, str) and changes:
+        message = f"{', '.join(changes)} given to a method already built: give them to load_method"
+        raise ConfigError(message)
     explainer = load_method(method, **changes) if isinstance(method, str) else method
     with torch.no_grad():
         logits = classifier(clips.frames)
     return explainer(classifier, clips, targets.resolve(target, classifier, clips, logits))
+
+
+def _check_clips(clips: object) -> None:
+    """Catch a video or a tensor that was not made into clips."""
+    if not isinstance(clips, Clips):
+        message = f"clips is a {type(clips).__name__}: give classifier.preprocess(...) or Clips"
+        raise ConfigError(message)

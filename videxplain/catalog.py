@@ -23,6 +23,10 @@ Section = Mapping[str, Any]
 
 PACKAGE = "videxplain"
 _TARGET = "_target_"
+_PARTS = ("data", "methods", "metrics", "models")
+"""Packages in which a ``_target_`` may lie."""
+_HELPERS = ("videxplain.models.build", "videxplain.models.weights")
+"""Modules there that reach for files and servers; no configuration may call them."""
 _DECLARED = ("pretrain_datasets",)
 """Keys that describe a choice and are not arguments of its target."""
 
@@ -31,8 +35,12 @@ _DECLARED = ("pretrain_datasets",)
 def conf_folder() -> Path:
     """The configuration: inside an installed package, beside it in a checkout."""
     here = Path(__file__).resolve().parent
-    inside = here / "conf"
-    return inside if inside.is_dir() else here.parent / "conf"
+    return here / "conf" if is_packaged() else here.parent / "conf"
+
+
+def is_packaged() -> bool:
+    """Whether the configuration lies inside the package, as in a wheel."""
+    return (Path(__file__).resolve().parent / "conf" / "config.yaml").is_file()
 
 
 def names(group: str) -> list[str]:
@@ -79,7 +87,9 @@ def section(group: str, name: str, changes: Section | None = None) -> Section:
     changes = dict(changes or {})
     defaults = root()
     chosen = _load(f"{group}/{name}")
-    allowed = dict.fromkeys([*(str(key) for key in chosen if key != _TARGET), *defaults])
+    text = OmegaConf.to_yaml(chosen)
+    read = [key for key in defaults if f"${{{key}}}" in text]
+    allowed = dict.fromkeys([*(str(key) for key in chosen if key != _TARGET), *read])
     for key in changes:
         if key not in allowed:
             raise ConfigError(unknown_name(f"key of {group}={name}", key, allowed))
@@ -94,10 +104,8 @@ def check_pair(model: Section, pretrain_dataset: str) -> None:
     """Refuse a data set that the model has no weights for.
 
     Raises:
-        ConfigError: If there is no such data set.
         UnsupportedPairError: With the data sets that are possible.
     """
-    check_name("pretrain_dataset", pretrain_dataset)
     possible = list(model["pretrain_datasets"])
     if pretrain_dataset not in possible:
         message = (
@@ -141,6 +149,14 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     for key in arguments:
         if key not in known and not takes_any:
             raise ConfigError(unknown_name(f"key of {where}", key, known))
+    missing = [
+        key
+        for key, each in known.items()
+        if each.default is each.empty and each.kind is not each.VAR_KEYWORD and key not in arguments
+    ]
+    if missing:
+        message = f"{where}.{missing[0]} has no value: give {where}.{missing[0]}=<value>"
+        raise ConfigError(message)
     try:
         return target(**arguments)
     except ValidationError as error:
@@ -174,12 +190,25 @@ def _check_target(target: object, where: str, plugins: Sequence[str]) -> None:
     if not isinstance(target, str) or "." not in target:
         message = f"{where}._target_={target!r}: name a function or class as <module>.<name>"
         raise ConfigError(message)
+    if target.split(".")[0] == PACKAGE and not _is_part(target):
+        message = (
+            f"{where}._target_={target!r} is no part to choose: name a class or function of "
+            f"{', '.join(_PARTS)}"
+        )
+        raise ConfigError(message)
     if target.split(".")[0] not in allowed:
         message = (
             f"{where}._target_={target!r} lies outside {', '.join(allowed)}: "
             f"if you trust it, add plugins=[{target.split('.')[0]}] on the command line"
         )
         raise ConfigError(message)
+
+
+def _is_part(target: str) -> bool:
+    """Whether a name in this package is one that a configuration may choose."""
+    module, _, name = target.rpartition(".")
+    inside = any(f"{module}.".startswith(f"{PACKAGE}.{part}.") for part in _PARTS)
+    return inside and module not in _HELPERS and not name.startswith("_")
 
 
 def _locate(target: str, where: str) -> Any:  # noqa: ANN401

@@ -13,15 +13,14 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config
 from videxplain.errors import ConfigError, VidexplainError, unknown_name
 
-_FOLDER = catalog.conf_folder()
-_CONFIG_PATH = "pkg://videxplain.conf" if _FOLDER.parent.name == "videxplain" else str(_FOLDER)
+_CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
 _PLUGINS = "plugins="
@@ -40,6 +39,10 @@ def main() -> None:
         _check_arguments(sys.argv[1:])
         _job()
     except KeyboardInterrupt:
+        tqdm.write(
+            "\nvidexplain: stopped; finished clips are kept, the same command goes on from there",
+            file=sys.stderr,
+        )
         sys.exit(INTERRUPTED)
     except (VidexplainError, HydraException, OmegaConfBaseException) as error:
         _tell(error)
@@ -50,7 +53,7 @@ def main() -> None:
 def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
     try:
-        _explain(composed, list(settings.overrides.task), dict(settings.runtime.choices))
+        _explain(composed, dict(settings.runtime.choices))
     except VidexplainError as error:
         if settings.mode is RunMode.MULTIRUN:
             raise  # Hydra notes it and goes on with the next job
@@ -58,8 +61,8 @@ def _job(composed: DictConfig) -> None:
         sys.exit(USERS_MISTAKE)
 
 
-def _explain(composed: DictConfig, overrides: list[str], choices: Mapping[str, str | None]) -> None:
-    plugins = _plugins(composed, overrides)
+def _explain(composed: DictConfig, choices: Mapping[str, str | None]) -> None:
+    plugins = _plugins(composed, sys.argv[1:])
     completed = config.complete(composed, choices)
 
     from videxplain import runner  # imports torch, which a mistake above need not wait for
@@ -77,13 +80,16 @@ def _check_arguments(arguments: Sequence[str]) -> None:
         parser.add_argument(option)
     _, rest = parser.parse_known_args(list(arguments))
     if not set(arguments) & set(_OTHER_CONFIG):
-        config.check_overrides([each for each in rest if not each.startswith("-")])
+        config.check_overrides([each for each in rest if "=" in each and each[0] != "-"])
 
 
-def _plugins(composed: DictConfig, overrides: Sequence[str]) -> list[str]:
+def _plugins(composed: DictConfig, arguments: Sequence[str]) -> list[str]:
     """Packages that a ``_target_`` may name; a file must not grant itself any."""
+    if not isinstance(composed.plugins, ListConfig):
+        message = f"plugins={composed.plugins!r}: give a list, as in plugins=[mynets]"
+        raise ConfigError(message)
     named = [str(each) for each in composed.plugins]
-    if named and not any(override.lstrip("+").startswith(_PLUGINS) for override in overrides):
+    if named and not any(argument.startswith(_PLUGINS) for argument in arguments):
         message = f"plugins={named} stands in a file: give plugins=[...] on the command line"
         raise ConfigError(message)
     return named
@@ -105,6 +111,8 @@ def _sentence(error: Exception) -> str:
     key = re.search(r"Could not override '([^']+)'", str(error))
     if key and isinstance(parent, DictConfig):
         where, _, name = key[1].rpartition(".")
+        if "choose" in parent:
+            return f"data=auto has no keys: write data=shapes or data=files before {key[1]}"
         return unknown_name(f"key of {where}", name, [str(each) for each in parent])
     return " ".join(f"{error} {cause or ''}".split())
 

@@ -28,6 +28,16 @@ RENAMED = {
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
 _POLARITIES = ("positive", "negative", "both")
+_OPTIONAL_TEXT = (str, type(None))
+_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    ("videos_dir", _OPTIONAL_TEXT, "a path; quote one that is a number"),
+    ("outputs_dir", str, "a path; quote one that is a number"),
+    ("weights", str, "auto, random or a path"),
+    ("weights_dir", _OPTIONAL_TEXT, "a path"),
+    ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
+    ("overwrite", bool, "true or false"),
+    ("seed", int, "a whole number"),
+)
 _LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
 
@@ -89,10 +99,13 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         config: A completed configuration.
         weights_sha256: Digest of the network's weights.
     """
-    read = {key: config[key] for key in _HASHED}
-    if config["videos_dir"] is not None:
-        read["videos_dir"] = str(Path(config["videos_dir"]).expanduser().resolve())
-        read["data"] = {key: value for key, value in read["data"].items() if key != "videos_dir"}
+    read = {key: config.get(key) for key in _HASHED}
+    read["model"] = {
+        k: v for k, v in config["model"].items() if k not in ("weights", "weights_dir")
+    }
+    if "videos_dir" in config["data"]:
+        folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
+        read["data"] = {**config["data"], "videos_dir": str(folder)}
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
@@ -100,6 +113,9 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
 def _choose_data(filled: DictConfig) -> None:
     choose = filled.data.get("choose")
     if choose is not None:
+        if len(filled.data) > 1:
+            message = "data=auto has no keys: write data=shapes or data=files before them"
+            raise ConfigError(message)
         name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
         filled.data = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
 
@@ -113,7 +129,11 @@ def _choose_pretrain_dataset(filled: DictConfig) -> None:
 
 
 def _check_values(plain: Mapping[Any, Any]) -> None:
-    """Ranges of the root keys that no part of the configuration checks."""
+    """Types and ranges of the root keys that no part of the configuration checks."""
+    for key, kinds, allowed in _TYPES:
+        if not isinstance(plain[key], kinds):
+            message = f"{key}={plain[key]!r}: give {allowed}"
+            raise ConfigError(message)
     for key in ("batch_size", "threads"):
         value = plain[key]
         optional = key == "threads" and value is None

@@ -4,6 +4,7 @@ A pyramid holds a clip from fully perturbed (level 0) to untouched (the last lev
 a level for each voxel, and values between two levels are mixed.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -43,7 +44,7 @@ def _blur_matrix(size: int, sigma: float, like: Tensor) -> Float[Tensor, "size s
 
     A product is quicker than a convolution here: the kernel may be longer than the frame.
     """
-    reach = int(-(-_REACH * sigma // 1))
+    reach = math.ceil(_REACH * sigma)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
     taps = torch.exp(-(offsets**2) / (2 * sigma**2)) if sigma else torch.ones(1)
     positions = torch.arange(size)

@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     if completed["threads"] is not None:
         torch.set_num_threads(completed["threads"])
     method = catalog.build(completed["method"], "method", plugins)
-    metrics = catalog.build(completed["metrics"], "metrics", plugins)
+    metrics = catalog.build(completed.get("metrics", {}), "metrics", plugins)
     outputs = Path(completed["outputs_dir"]).expanduser()
     check_writable(outputs)
     videos = catalog.build(completed["data"], "data", plugins)
@@ -113,11 +114,20 @@ def run(job: Job) -> Result:
     _join_group(job)
     if overwrite:
         (folder / "result.json").unlink(missing_ok=True)  # a stop on the way must not look done
-    if (folder / "result.json").is_file():
+    finished = _kept(job.sink, job.videos)
+    if (folder / "result.json").is_file() and finished is not None:
         log.info("already done: %s (overwrite=true computes it again)", folder)
-        rows = [job.sink.records(video.name) or [] for video in job.videos]
-        return Result(folder, [record for clip in rows for record in clip])
+        return Result(folder, finished)
     with _status(folder):
+        done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
+        log.info(
+            "explaining %d clips with %s, %s on %s%s",
+            *(len(job.videos), _choice(job.config, "method"), _choice(job.config, "model")),
+            *(
+                job.classifier.device,
+                f"; {done} are there already" if done and not overwrite else "",
+            ),
+        )
         start = time.perf_counter()
         records: list[Record] = []
         size = job.config["batch_size"]
@@ -251,7 +261,9 @@ def _status(folder: Path) -> Iterator[None]:
         yield
         write_json(folder / "status.json", {"state": "done"})
     except BaseException as error:
-        log.debug("failed", exc_info=True)
+        handler.handle(
+            log.makeRecord(log.name, logging.ERROR, __file__, 0, "failed", (), sys.exc_info())
+        )
         traced = "".join(traceback.format_exception(error))
         write_json(folder / "status.json", {"state": "failed", "error": traced})
         raise

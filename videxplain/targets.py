@@ -8,8 +8,8 @@ from torch import Tensor
 from videxplain.errors import ConfigError
 from videxplain.types import Classifier, Clips, Logits, Targets
 
-Choice = str | int | Sequence[int] | Tensor
-"""``label``, ``predicted``, a class name, an index, or one index a clip."""
+Choice = str | int | Sequence[str | int] | Tensor
+"""``label``, ``predicted``, a class name, an index, or a name or index a clip."""
 
 
 def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits) -> Targets:
@@ -33,14 +33,14 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
     if isinstance(choice, str) and choice == "label":
         labels = [clips.label(index) for index in range(len(clips))]
         own = [int(predicted[i]) if label is None else label for i, label in enumerate(labels)]
-        return torch.tensor(own, device=logits.device)
+        return predicted.new_tensor([class_index(each, classifier) for each in own])
     if isinstance(choice, (str, int)):
         return torch.full_like(predicted, class_index(choice, classifier))
-    target = torch.as_tensor(choice, device=logits.device)
-    if target.shape != predicted.shape:
-        message = f"{target.numel()} targets for {len(clips)} clips: give one index a clip"
+    chosen = choice.tolist() if isinstance(choice, Tensor) else list(choice)
+    if len(chosen) != len(clips):
+        message = f"{len(chosen)} targets for {len(clips)} clips: give one a clip"
         raise ConfigError(message)
-    return torch.stack([predicted.new_tensor(class_index(int(i), classifier)) for i in target])
+    return predicted.new_tensor([class_index(each, classifier) for each in chosen])
 
 
 def class_index(choice: str | int, classifier: Classifier) -> int:

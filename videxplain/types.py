@@ -6,13 +6,13 @@ Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from videxplain.errors import ConfigError
+from videxplain.errors import ConfigError, unknown_name
 
 Frames = Float[Tensor, "b c t h w"]
 """Network input in the network's normalised colours."""
@@ -115,17 +115,20 @@ class Attribution:
     curves: Mapping[str, Float[Tensor, "a b i"]] = field(default_factory=dict)
 
     def saliency(self, polarity: Polarity = "positive") -> Saliency:
-        """Clamp each channel to the polarity, then average over channels.
+        """Clamp each channel to the polarity, then average over channels; a mask has no polarity.
 
         Args:
             polarity: ``positive`` takes max(v, 0), ``negative`` max(-v, 0), ``both`` abs(v).
+
+        Raises:
+            ConfigError: If it is none of these.
         """
-        clamped = {
-            "positive": self.values.clamp_min,
-            "negative": (-self.values).clamp_min,
-            "both": self.values.abs().clamp_min,
-        }[polarity](0)
-        return clamped.mean(dim=2)
+        if polarity not in get_args(Polarity):
+            raise ConfigError(unknown_name("polarity", polarity, get_args(Polarity)))
+        if polarity == "both":
+            return self.values.abs().mean(dim=2)
+        flipped = polarity == "negative" and self.areas is None
+        return (-self.values if flipped else self.values).clamp_min(0).mean(dim=2)
 
 
 @dataclass(frozen=True)

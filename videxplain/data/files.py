@@ -27,7 +27,7 @@ def find_videos(videos_dir: str) -> list[Video]:
     if not root.exists():
         message = f"videos_dir={videos_dir} does not exist: give a folder of videos, or a video"
         raise DataError(message)
-    if _is_clip(root):
+    if root.is_file() or _is_clip(root):
         return [read_video(root)]
     clips = sorted(_clips_below(root))
     if not clips:
@@ -86,8 +86,15 @@ def _clips_below(root: Path) -> list[Path]:
 
 
 def _is_clip(path: Path) -> bool:
+    """A video file, or a folder of pictures; not a folder of videos with a picture beside them."""
     if path.is_dir():
-        return bool(frame_folders.frame_files(path))
+        inside = [child for child in path.iterdir() if not child.name.startswith(".")]
+        holds_more = any(child.is_dir() or _is_video(child) for child in inside)
+        return bool(frame_folders.frame_files(path)) and not holds_more
+    return _is_video(path)
+
+
+def _is_video(path: Path) -> bool:
     return path.suffix.lower() in video_files.SUFFIXES and not path.name.startswith(".")
 
 

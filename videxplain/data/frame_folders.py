@@ -22,7 +22,7 @@ def frame_files(folder: Path) -> list[Path]:
 
 
 def open_frames(folder: Path, name: str, label: str | None = None) -> Video:
-    """Look at a folder of pictures; of the first one, only the size is read.
+    """Look at a folder of pictures; of each, only the header is read.
 
     Args:
         folder: Holds at least one jpg or png.
@@ -30,7 +30,8 @@ def open_frames(folder: Path, name: str, label: str | None = None) -> Video:
         label: Its class, where known.
 
     Raises:
-        DataError: If it holds no picture, or the first is broken or of an impossible size.
+        DataError: If it holds no picture, or one that is broken, of an impossible size, or of
+            another size than the first.
     """
     files = frame_files(folder)
     if not files:
@@ -38,6 +39,8 @@ def open_frames(folder: Path, name: str, label: str | None = None) -> Video:
         raise DataError(message)
     width, height = _picture_size(files[0])
     check_size(files[0], height, width)
+    for path in files:
+        _check_picture(path, (height, width))
     return Video(name, len(files), None, partial(_read, files, (height, width)), label)
 
 
@@ -46,15 +49,19 @@ def _read(files: list[Path], size: tuple[int, int], indices: Sequence[int]) -> V
 
 
 def _read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
-    if _picture_size(path) != size[::-1]:
-        message = f"{path} has another size than the folder's first picture: make them equal"
-        raise DataError(message)
+    _check_picture(path, size)
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         message = f"{path} cannot be decoded ({error}): replace or remove it"
         raise DataError(message) from error
+
+
+def _check_picture(path: Path, size: tuple[int, int]) -> None:
+    if _picture_size(path) != size[::-1]:
+        message = f"{path} has another size than the folder's first picture: make them equal"
+        raise DataError(message)
 
 
 def _picture_size(path: Path) -> tuple[int, int]:

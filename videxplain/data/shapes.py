@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy.random import Generator
-from pydantic import PositiveInt, validate_call
+from pydantic import NonNegativeInt, PositiveInt, validate_call
 
 from videxplain.types import Video, VideoFrames
 
@@ -147,12 +147,12 @@ def _quantise(picture: np.ndarray) -> UInt8[np.ndarray, "..."]:
 
 
 @validate_call
-def shapes(num_clips: PositiveInt = 2, seed: int = 0) -> list[Video]:
+def shapes(num_clips: PositiveInt = 2, seed: NonNegativeInt = 0) -> list[Video]:
     """The first clips of a seed; nothing is drawn before it is read.
 
     Args:
         num_clips: How many, at least 1.
-        seed: Another seed gives other clips.
+        seed: Another seed gives other clips; the small networks were trained on those of seed 1.
     """
     return [_video(seed, index) for index in range(num_clips)]
 

@@ -1,14 +1,9 @@
 """Videos in files, decoded by FFmpeg through OpenCV; only the frames asked for are converted."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-
-# Messages of FFmpeg and OpenCV would repeat what the errors here say; cv2 reads these on import.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 import numpy as np

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.types import Attribution, Classifier, Clips, Measure
 
+_AT_REST = 0.9
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -30,10 +31,10 @@ class VisibleArea:
 
 @dataclass(frozen=True, config=_STRICT)
 class ConvergedAt:
-    """Iterations, counted from 1, until the mask has come to rest.
+    """Iterations, counted from 1, until the mask has come to rest; NaN where it has not.
 
     From that iteration on, the visible area and the probability of the target stay near the values
-    of the last iteration.
+    of the last iteration. A mask that still moved in the last tenth has not come to rest.
 
     Attributes:
         area_tolerance: How near the area.
@@ -62,4 +63,5 @@ class ConvergedAt:
             ]
         ).any(dim=0)
         iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
-        return ((away * iterations).amax(dim=-1) + 1).float()
+        at = ((away * iterations).amax(dim=-1) + 1).float()
+        return at.masked_fill(at > _AT_REST * away.shape[-1], float("nan"))

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 
 from videxplain.errors import ConfigError, DataError, LayerNotFoundError, unknown_name
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
-from videxplain.sampling import Rule, sample
+from videxplain.sampling import RULES, Rule, sample
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
 
+_SIDES = 2
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
@@ -47,6 +48,7 @@ class VideoClassifier(nn.Module):
 
     Raises:
         LayerNotFoundError: If ``net`` has no ``cam_layer``.
+        ConfigError: If a value cannot be used.
     """
 
     def __init__(  # noqa: PLR0913
@@ -82,13 +84,18 @@ class VideoClassifier(nn.Module):
         self.std: torch.Tensor
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
+        self._recurs = any(isinstance(module, nn.RNNBase) for module in net.modules())
         self._check_layer()
+        self._check_values()
         self.eval()
 
     def forward(self, frames: Frames) -> Logits:
         """Class scores of a batch ``b c t h w``, normalised as `preprocess` does."""
-        shaped = rearrange(frames, f"b c t h w -> {self.layout}")
-        logits: Logits = self.net(shaped)
+        # a copy: a first layer that works in place must not change the caller's frames
+        shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
+        # cuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch's own kernels can
+        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not self._recurs):
+            logits: Logits = self.net(shaped)
         return logits
 
     @property
@@ -196,6 +203,29 @@ class VideoClassifier(nn.Module):
             return pictures, None
         truth = video.read_truth(ascending)[places]
         return pictures, fit_truth(truth, self.resize, self.size)
+
+    def _check_values(self) -> None:
+        """Refuse what would fail late, or give wrong clips in silence."""
+        wanted = {
+            "frames and size": self.frames >= 1
+            and len(self.size) == _SIDES
+            and min(self.size) >= 1,
+            "three mean and std, std above 0": self.mean.shape == self.std.shape == (3,)
+            and bool((self.std > 0).all()),
+            f"sampling of {', '.join(RULES)}": self.sampling in RULES and self.stride >= 1,
+            f"layout of {', '.join(get_args(Layout))}": self.layout in get_args(Layout),
+            "a resize that covers size": self._covers(),
+        }
+        for what, holds in wanted.items():
+            if not holds:
+                message = f"a VideoClassifier needs {what}: see its arguments"
+                raise ConfigError(message)
+
+    def _covers(self) -> bool:
+        if self.resize is None:
+            return True
+        shorter = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
+        return all(given >= side for given, side in zip(shorter, self.size, strict=False))
 
     def _check_layer(self) -> None:
         if self.cam_layer is None:

@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from videxplain.errors import ConfigError, unknown_name
 from videxplain.models.build import fill, random_net
 from videxplain.models.classifier import Layout, VideoClassifier
 from videxplain.types import Logits
@@ -146,6 +147,8 @@ def tiny(network: str, weights: str) -> VideoClassifier:
     Raises:
         WeightsError: If the weights do not fit.
     """
+    if network not in _NETWORKS:
+        raise ConfigError(unknown_name("network", network, _NETWORKS))
     classes, layout, cam_layout = _NETWORKS[network]
     net = random_net(partial(classes, len(CLASS_NAMES)))
     digest = fill(net, weights, lambda: _WEIGHTS / f"{network}.safetensors")

@@ -72,7 +72,7 @@ class DiskSink:
 
 
 def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ A term is called with the masks of one area on the padded plane and gives one nu
 weight is a schedule over the iterations.
 """
 
+import math
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -18,6 +19,8 @@ from videxplain.types import Scores
 
 Planes = Float[Tensor, "b t padded_h padded_w"]
 
+_SPHERE = 0.5236
+"""Share of its box that an ellipsoid fills, pi / 6 as rounded in the published recipe."""
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -82,7 +85,7 @@ class Core:
     The mask is averaged over bodies :math:`E` of ``length x size x size`` voxels, every frame and
     every ``size`` pixels: :math:`c = conv(m, E) / \sum E`. The
     :math:`K = \lceil a\, T H W / int(\pi / 6 \cdot length \cdot size^2) \rceil` fullest shall be 1,
-    the others 0, each group with its own mean. A clip shorter than ``length`` gets shorter bodies.
+    the others 0, each group with its own mean. Clips too short or small get smaller bodies.
 
     Attributes:
         weight: Its schedule.
@@ -98,16 +101,18 @@ class Core:
 
     def __call__(self, masks: Planes, area: float) -> Scores:
         """Zero when the kept voxels fill bodies and nothing else."""
-        body = self._body(min(self.length, masks.shape[1])).to(masks)
-        stride = (1, self.size, self.size)
+        length, *plane = masks.shape[1:]
+        size = min(self.size, *plane)
+        body = self._body(min(self.length, length), size).to(masks)
+        stride = (1, size, size)
         filled = F.conv3d(masks[:, None], body[None, None], stride=stride) / body.sum()
-        volume = int(body.numel() * 0.5236)  # pi / 6, as rounded in the published recipe
-        bodies = -int(-area * masks[0].numel() // volume)
+        volume = max(1, int(body.numel() * _SPHERE))
+        bodies = math.ceil(area * masks[0].numel() / volume)
         return _distance_to_step(filled.flatten(1)[:, None], bodies, balanced=True)
 
-    def _body(self, length: int) -> Float[Tensor, "length size size"]:
+    def _body(self, length: int, size: int) -> Float[Tensor, "length size size"]:
         """Ones inside the body, at integer offsets from its centre."""
-        across = _offsets(self.size)
+        across = _offsets(size)
         along = _offsets(length) if self.shape == "ellipsoid" else torch.zeros(length)
         squares = along[:, None, None] ** 2 + across[:, None] ** 2 + across**2
         return (squares <= 1).float()

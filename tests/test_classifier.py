@@ -1,0 +1,80 @@
+"""What a VideoClassifier promises about any network, and what it refuses."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import videxplain as vx
+from tests.formulas import SmallNet, clip
+from videxplain.errors import ConfigError
+
+
+class Spoils(nn.Module):
+    """A first layer that works in place."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return frames.mul_(2).mean((2, 3, 4))
+
+
+def test_a_network_that_works_in_place_leaves_the_clips_alone() -> None:
+    classifier = vx.VideoClassifier(Spoils(), frames=4, size=(8, 8))
+    frames = clip(1, 4, 8, 8)
+    found = vx.explain(classifier, vx.Clips(frames), "grad", 1)
+    assert torch.equal(frames, clip(1, 4, 8, 8))
+    assert found.values[0, 0, 1].flatten().tolist() == pytest.approx([2 / (4 * 8 * 8)] * 256)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frames": 0},
+        {"std": (0.0, 1.0, 1.0)},
+        {"mean": (0.5,)},
+        {"resize": 64},
+        {"resize": (128, 100)},
+    ],
+)
+def test_wrong_values_are_told_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="a VideoClassifier needs"):
+        vx.VideoClassifier(SmallNet(), **wrong)
+
+
+@pytest.mark.parametrize("wrong", ["size=(64,)", "sampling='unifrom'", "layout='b t h w c'"])
+def test_wrong_types_are_told_at_once(wrong: str) -> None:
+    """In a process of its own, without the type checker that these tests run under."""
+    script = (
+        "import torch, videxplain as vx\n"
+        f"try:\n    vx.VideoClassifier(torch.nn.Conv3d(3, 2, 1), {wrong})\n"
+        "except vx.VidexplainError as error:\n    assert 'a VideoClassifier needs' in str(error)\n"
+        "else:\n    raise SystemExit(1)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_explain_wants_clips_and_keys_where_they_belong() -> None:
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
+    clips = vx.Clips(clip(1, 16, 32, 32))
+    built = vx.load_method("grad")
+    with pytest.raises(ConfigError, match="num_iter given to a method already built"):
+        vx.explain(classifier, clips, built, num_iter=3)
+    with pytest.raises(ConfigError, match="unknown key of method=grad 'outputs_dir'"):
+        vx.load_method("grad", outputs_dir="x")
+
+
+def test_recurrent_networks_are_explained() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(3, 4, batch_first=True)
+
+        def forward(self, frames: Tensor) -> Tensor:
+            states: Tensor = self.lstm(frames.mean((3, 4)).transpose(1, 2))[0]
+            return states[:, -1]
+
+    classifier = vx.VideoClassifier(Recurrent(), frames=4, size=(8, 8))
+    found = vx.explain(classifier, vx.Clips(clip(1, 4, 8, 8)), "grad", 0)
+    assert found.values.abs().amax((0, 1, 2, 4, 5)).min() > 0
