@@ -67,17 +67,20 @@ class Figure:
             raise OutputError(message)
 
     def strip(self) -> Image.Image:
-        """Frames from left to right, one row below the other; at most 16 frames."""
+        """Frames from left to right under their numbers, at most 16, one row below the other."""
         length = self.rows[0].shape[0]
         shown = np.linspace(0, length - 1, min(length, _MOST_COLUMNS)).round().astype(int)
         rows = [_enlarged(row[shown], _STRIP_TILE) for row in self.rows]
         lines = [rearrange(_spaced(row), "t h w c -> h (t w) c") for row in rows]
         height, width = lines[0].shape[:2]
         margin = max(_text_width(title) for title in self.titles) + _TEXT
-        canvas, pen = _canvas(margin + width, _LINE + len(lines) * (height + _GAP))
+        canvas, pen = _canvas(margin + width, 2 * _LINE + len(lines) * (height + _GAP))
         pen.text((_GAP, _GAP), self.caption, fill=_INK, font=_font())
+        for column, frame in enumerate(shown):
+            place = (margin + column * width // len(shown), _LINE)
+            pen.text(place, f"{frame + 1}", fill=_INK, font=_font())
         for index, (title, line) in enumerate(zip(self.titles, lines, strict=True)):
-            top = _LINE + index * (height + _GAP)
+            top = 2 * _LINE + index * (height + _GAP)
             pen.text((_GAP, top + (height - _TEXT) // 2), title, fill=_INK, font=_font())
             canvas.paste(Image.fromarray(line), (margin, top))
         return canvas
@@ -151,11 +154,11 @@ def draw(
 
 
 def _caption(record: Record) -> str:
-    parts = [record.clip, f"target {record.target}: {record.probability:.2f}"]
+    parts = [record.clip, f"p({record.target}) = {record.probability:.2f}"]
     if record.area is not None:
         parts.append(f"area {record.area:g}")
         kept = record.metrics.get("probability_kept")
-        parts += [f"kept {kept:.2f}"] if kept is not None else []
+        parts += [f"through its mask {kept:.2f}"] if kept is not None else []
         parts += ["CLASS NOT PRESERVED"] if record.metrics.get("preserved") == 0 else []
     return "   ".join(parts)
 

@@ -1,17 +1,16 @@
 """What the network says of a clip seen through its mask, and of what the mask leaves out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
-from videxplain.filters import PYRAMIDS, Masks, perturb
+from videxplain.filters import PYRAMIDS, perturb
 from videxplain.scores import probability
-from videxplain.types import Attribution, Classifier, Clips, Measure
+from videxplain.types import Attribution, Classifier, Clips, Logits, Measure, Scores, Targets
 
 Perturbation = Literal["blur", "fade"]
 _STRICT = ConfigDict(extra="forbid")
@@ -32,11 +31,7 @@ class ProbabilityKept:
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through each of its masks; NaN for a method without masks."""
-        if attribution.areas is None:
-            return _not_a_mask(attribution)
-        masks = attribution.values[:, :, 0].to(clips.frames)
-        logits = _shown(classifier, clips, masks, self.perturbation)
-        return torch.stack([probability(answers, attribution.target) for answers in logits])
+        return _seen(classifier, clips, attribution, PYRAMIDS[self.perturbation], probability)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -54,10 +49,8 @@ class ProbabilityDeleted:
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through one minus its masks; NaN for a method without masks."""
-        if attribution.areas is None:
-            return _not_a_mask(attribution)
         rest = replace(attribution, values=1 - attribution.values)
-        return ProbabilityKept(self.perturbation)(classifier, clips, rest)
+        return _seen(classifier, clips, rest, PYRAMIDS[self.perturbation], probability)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -75,21 +68,25 @@ class Preserved:
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through each of its masks; NaN for a method without masks."""
-        if attribution.areas is None:
-            return _not_a_mask(attribution)
-        masks = attribution.values[:, :, 0].to(clips.frames)
-        logits = _shown(classifier, clips, masks, self.perturbation)
-        return (logits.argmax(dim=-1) == attribution.target).float()
+        return _seen(classifier, clips, attribution, PYRAMIDS[self.perturbation], _is_first)
 
 
-def _not_a_mask(attribution: Attribution) -> Measure:
-    return torch.full(attribution.values.shape[:2], float("nan"), device=attribution.values.device)
+def _is_first(logits: Logits, target: Targets) -> Scores:
+    return (logits.argmax(dim=1) == target).float()
 
 
 @torch.no_grad()
-def _shown(
-    classifier: Classifier, clips: Clips, masks: Masks, perturbation: Perturbation
-) -> Float[Tensor, "a b k"]:
-    """Logits of the clips through their masks, one area at a time to bound the memory."""
-    pyramid = PYRAMIDS[perturbation](clips.frames)
-    return torch.stack([classifier(perturb(pyramid, one[None])) for one in masks])
+def _seen(
+    classifier: Classifier,
+    clips: Clips,
+    attribution: Attribution,
+    pyramid_of: Callable[[torch.Tensor], torch.Tensor],
+    score: Callable[[Logits, Targets], Scores],
+) -> Measure:
+    """Score the clips through their masks, one area at a time to bound the memory."""
+    if attribution.areas is None:
+        return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
+    pyramid = pyramid_of(clips.frames)
+    masks = attribution.values[:, :, 0].to(clips.frames)
+    logits = [classifier(perturb(pyramid, one[None])) for one in masks]
+    return torch.stack([score(answers, attribution.target) for answers in logits])
