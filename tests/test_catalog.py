@@ -83,9 +83,9 @@ def test_sections_read_root_keys_and_changes() -> None:
 
 def test_pairs() -> None:
     model = catalog.section("model", "r3d")
-    catalog.check_pair(model, "kinetics")
-    with pytest.raises(UnsupportedPairError, match="choose kinetics"):
-        catalog.check_pair(model, "shapes")
+    catalog.check_pair("r3d", model, "kinetics")
+    with pytest.raises(UnsupportedPairError, match="go with model=r3d: choose kinetics"):
+        catalog.check_pair("r3d", model, "shapes")
     with pytest.raises(ConfigError, match="unknown pretrain_dataset 'kinetic'"):
         api.load_model("r3d", "kinetic")
 

@@ -211,7 +211,23 @@ MISTAKES = {
     "no area": (["perturb_area=[]"], "perturb_area=[]: value should have at least 1 item"),
     "no iteration": (["num_iter=0"], "method.num_iter=0: input should be greater than 0"),
     "words for a number": (["num_iter=ten"], "method.num_iter='ten': input should be a valid int"),
-    "impossible pair": (["model=r3d", "pretrain_dataset=shapes"], "does not go with this model"),
+    "impossible pair": (
+        ["model=i3d", "pretrain_dataset=epic-kitchens-noun"],
+        "pretrain_dataset=epic-kitchens-noun does not go with model=i3d: choose kinetics",
+    ),
+    "several possible": (
+        ["model=tsm", "pretrain_dataset=shapes"],
+        "choose kinetics or epic-kitchens-noun or epic-kitchens-verb",
+    ),
+    "weights of no name": (["model=tsm", "weights=e5"], "weights=e5 is neither a file nor a name"),
+    "weights of another data set": (
+        ["model=tsm", "weights=epic_tsm"],
+        "weights=epic_tsm are not those of pretrain_dataset=kinetics: choose e100_dense",
+    ),
+    "a clip that is too short": (
+        ["model=i3d", "model.frames=8", "weights=random"],
+        "I3D cannot take 8 frames of 224 x 224 pixels: give at least 10 frames",
+    ),
     "no such device": (["device=tpu"], "device=tpu: choose auto, cuda, cpu, mps"),
     "no weights": (["weights=nowhere.pth"], "weights=nowhere.pth is not a file"),
     "outputs in a file": (["outputs_dir=text.mp4/out"], "cannot be written"),
@@ -324,6 +340,31 @@ def test_several_jobs_in_one_command(run: Run) -> None:
     assert run("-m", "method=grad,center", "num_iter=2").code == 0
     assert len(list(Path("outputs").glob("results/*/*/*/result.json"))) == 0
     assert len(list(Path("outputs").glob("results/*/*/*/*/result.json"))) == 2
+
+
+def test_an_impossible_pair_is_skipped_in_a_sweep(run: Run) -> None:
+    pairs = ("model=tiny_tsm,r3d", "pretrain_dataset=shapes", "method=center", "weights=auto")
+    assert run("-m", *pairs).code == 0
+    results = {
+        path.parts[-4]: json.loads(path.read_text())
+        for path in Path("outputs").glob("results/*/*/*/*/result.json")
+    }
+    assert {name: each["state"] for name, each in results.items()} == {
+        "tiny_tsm": "done",
+        "r3d": "skipped",
+    }
+    said = "pretrain_dataset=shapes does not go with model=r3d: choose kinetics"
+    assert results["r3d"]["reason"] == said
+    assert results["r3d"]["records"] == []
+    assert len(json.loads(Path("outputs/groups/default.json").read_text())["jobs"]) == 2
+
+
+def test_what_follows_from_the_weights_is_kept_with_the_results(run: Run) -> None:
+    shapes = ("data=shapes", "data.num_clips=1", "target=predicted")
+    ran = run("model=tsm", "weights=random", "method=center", "metrics=[visible_area]", *shapes)
+    assert ran.code == 0, ran.err
+    model = json.loads((job_folder() / "result.json").read_text())["config"]["model"]
+    assert (model["weights"], model["sampling"], model["shift"]) == ("random", "dense", True)
 
 
 def test_version(run: Run) -> None:

@@ -1,20 +1,38 @@
-"""What every network of conf/model must keep, with random weights."""
+"""What every network of conf/model must keep, with random weights, for each of its data sets."""
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 
-from tests.formulas import assert_stats, clip, fill, golden
+from tests.formulas import assert_stats, clip, golden
 from videxplain import api, catalog
 from videxplain.data.shapes import shapes
+from videxplain.hooks import capture
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Clips
 
-MODELS = [name for name in catalog.names("model") if name != "custom"]
+LARGE = {"i3d", "tsm"}
+"""Networks that take too long to be run whenever the tests are."""
 
 
-@pytest.fixture(scope="module", params=MODELS)
+def pairs() -> list[ParameterSet]:
+    """Every model but the user's own, with each of its data sets; the large ones are slow."""
+    return [
+        pytest.param(
+            (model, dataset),
+            id=f"{model}-{dataset}",
+            marks=[pytest.mark.slow] if model in LARGE else [],
+        )
+        for model in catalog.names("model")
+        for dataset in catalog.section("model", model)["pretrain_datasets"]
+        if model != "custom"
+    ]
+
+
+@pytest.fixture(scope="module", params=pairs())
 def classifier(request: pytest.FixtureRequest) -> VideoClassifier:
-    return api.load_model(request.param, weights="random", device="cpu")
+    model, dataset = request.param
+    return api.load_model(model, dataset, weights="random", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -69,23 +87,28 @@ def test_random_weights_are_the_same_each_time(classifier: VideoClassifier) -> N
     assert again.weights_sha256 != api.load_model("tiny_tsm", device="cpu").weights_sha256
 
 
-def test_golden_r2plus1d() -> None:
-    wanted = golden("networks")["r2plus1d_18"]
-    classifier = api.load_model("r2plus1d", weights="random", device="cpu")
-    classifier.net.load_state_dict(fill(classifier.net.state_dict()))
-    assert sum(p.numel() for p in classifier.net.parameters()) == wanted["parameters"]
-    frames = clip(1, 16, 112, 112).requires_grad_()
-    logits = classifier(frames)
-    assert logits[0, :16].tolist() == pytest.approx(wanted["logits"]["first16"], abs=1e-4)
-    assert logits.argmax().item() == wanted["logits"]["argmax"]
-    assert_stats(logits, wanted["logits"], atol=1e-4)
-    (gradient,) = torch.autograd.grad(logits[0, 3], frames)
-    largest = max(abs(wanted["grad"]["min"]), wanted["grad"]["max"])
-    assert_stats(gradient, wanted["grad"], atol=1e-3 * largest)
-    for position, value in wanted["grad"]["at"]:
-        assert gradient[tuple(position)].item() == pytest.approx(value, abs=1e-3 * largest)
-    per_frame = gradient.square().sum(dim=(0, 1, 3, 4)).sqrt().tolist()
-    assert per_frame == pytest.approx(wanted["grad"]["l2_per_frame"], rel=1e-3)
+def test_the_cam_layer_is_captured(classifier: VideoClassifier, clips: Clips) -> None:
+    assert classifier.cam_layer is not None
+    maps = []
+    for frames in (clips.frames, clips.frames[1:]):
+        with torch.no_grad(), capture(classifier.net, classifier.cam_layer) as outputs:
+            classifier(frames)
+        maps.append(classifier.unfold_cam(outputs[0], len(frames)))
+    batch, _, length, height, width = maps[0].shape
+    assert batch == 2
+    assert 1 < length <= classifier.frames
+    assert 1 < height <= classifier.size[0] / 4
+    assert 1 < width <= classifier.size[1] / 4
+    assert (maps[0].amax((0, 1, 3, 4)) > 0).all(), "a time step without features"
+    torch.testing.assert_close(maps[0][1:], maps[1], atol=1e-3, rtol=1e-3)
+
+
+def test_step_runs(classifier: VideoClassifier, clips: Clips) -> None:
+    first = Clips(clips.frames[:1])
+    found = api.explain(classifier, first, "step", target="predicted", num_iter=3)
+    assert found.values.shape == (1, 1, 1, classifier.frames, *classifier.size)
+    assert found.curves["energy"].isfinite().all()
+    assert found.curves["energy"][0, 0, -1] < found.curves["energy"][0, 0, 0]
 
 
 def test_golden_gradient(small: VideoClassifier) -> None:

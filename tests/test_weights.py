@@ -1,26 +1,45 @@
-"""Weights files: what loads, what is refused, and a machine without a network."""
+"""Weights files: what loads, what is refused."""
 
+import argparse
 import os
-import time
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from videxplain import api
-from videxplain.errors import WeightsError
-from videxplain.models.weights import cached_file, file_sha256, load_weights
+from tests.formulas import clip, fill
+from tests.test_i3d import piergiaj_names
+from videxplain import api, catalog
+from videxplain.errors import ConfigError, WeightsError
+from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
+from videxplain.models.classifier import VideoClassifier
+from videxplain.models.weights import load_weights
+
+State = dict[str, Tensor]
 
 
 def net() -> nn.Module:
-    return nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+
+def weight(of: nn.Module) -> Tensor:
+    first: Tensor = of.state_dict()["0.weight"]
+    return first.clone()
 
 
 class Evil:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch ran",)
+
+
+class Foreign:
+    """What a training may keep beside its weights."""
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -32,53 +51,201 @@ def test_saved_weights_load(tmp_path: Path, suffix: str) -> None:
     else:
         save_file(given.state_dict(), path)
     assert load_weights(taken, path) == file_sha256(path)
-    assert torch.equal(taken[0].weight, given[0].weight)  # type: ignore[index]
+    assert torch.equal(weight(taken), weight(given))
+
+
+def without_counters(state: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """As PyTorch 0.3 wrote it, or with its version note left on, as a copied dict has it."""
+    kept = OrderedDict((k, v) for k, v in state.items() if not k.endswith("num_batches_tracked"))
+    kept._metadata = getattr(state, "_metadata", None)  # type: ignore[attr-defined]
+    return kept
+
+
+def prefixed(state: Mapping[str, Tensor], prefix: str) -> State:
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def half(state: Mapping[str, Tensor]) -> State:
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def training(state: Mapping[str, Tensor], **more: object) -> dict[str, object]:
+    """The levels that published trainings saved."""
+    return {"epoch": 50, "arch": "resnet50", "state_dict": state, **more}
+
+
+OPTIONS = argparse.Namespace(lr=0.01, gpus=[0, 1], shift=True, resume="")
+Imitation = Callable[[Mapping[str, Tensor]], Any]
+IMITATIONS: dict[str, tuple[str, str, Imitation]] = {
+    "torchvision": ("r3d", "kinetics", dict),
+    "data parallel": ("mc3", "kinetics", lambda s: training(prefixed(s, "module."))),
+    "hassony2": ("i3d", "kinetics", without_counters),
+    "piergiaj": ("i3d", "kinetics", lambda s: without_counters(piergiaj_names(s))),
+    "piergiaj with counters": ("i3d", "kinetics", piergiaj_names),
+    "TSM": (
+        "tsm",
+        "kinetics",
+        lambda s: training(
+            prefixed(s, "module."),
+            best_prec1=torch.tensor(71.2),
+            optimizer={"state": {0: {"momentum_buffer": torch.ones(2)}}, "param_groups": []},
+        ),
+    ),
+    "TSM EPIC": (
+        "tsm",
+        "epic-kitchens-noun",
+        lambda s: training(s, model_type="tsm", segment_count=8, args=OPTIONS, shift_div=8),
+    ),
+    "prefix model": ("tsm", "epic-kitchens-verb", lambda s: prefixed(s, "model.")),
+    "both prefixes": ("tsm", "epic-kitchens-verb", lambda s: prefixed(s, "model.module.")),
+}
+
+
+def small(model: str, dataset: str, weights: str) -> VideoClassifier:
+    narrow: dict[str, Any] = {"width": 1 / 16} if model == "i3d" else {}
+    return api.load_model(model, dataset, weights=weights, device="cpu", **narrow)
+
+
+def logits(classifier: VideoClassifier) -> Tensor:
+    side = 194 if classifier.resize == 256 and classifier.layout == "b c t h w" else 64
+    with torch.no_grad():
+        scores: Tensor = classifier(clip(1, classifier.frames, side, side))
+    return scores
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "before-1.6"])
+@pytest.mark.parametrize("name", IMITATIONS)
+def test_imitations_of_published_files_give_the_same_logits(
+    tmp_path: Path, name: str, legacy: bool
+) -> None:
+    model, dataset, imitate = IMITATIONS[name]
+    own = small(model, dataset, "random")
+    own.net.load_state_dict(fill(own.net.state_dict()))
+    path = tmp_path / "file.pth"
+    torch.save(imitate(own.net.state_dict()), path, _use_new_zipfile_serialization=not legacy)
+    loaded = small(model, dataset, str(path))
+    assert torch.equal(logits(loaded), logits(own))
+    assert list(loaded.net.state_dict()) == list(own.net.state_dict())
+    assert loaded.weights_sha256 == file_sha256(path)
+
+
+@pytest.mark.parametrize("name", ["torchvision", "piergiaj", "TSM"])
+def test_half_precision_is_taken_for_what_it_says(tmp_path: Path, name: str) -> None:
+    model, dataset, imitate = IMITATIONS[name]
+    own = small(model, dataset, "random")
+    state = half(fill(own.net.state_dict()))
+    own.net.load_state_dict(state)
+    torch.save(imitate(state), tmp_path / "half.pth")
+    loaded = small(model, dataset, str(tmp_path / "half.pth"))
+    assert all(
+        each.dtype == torch.float32
+        for each in loaded.net.state_dict().values()
+        if each.is_floating_point()
+    )
+    assert torch.equal(logits(loaded), logits(own))
+
+
+def test_tsm_and_tsn_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+    plain = api.load_model("tsm", weights="random", shift=False, device="cpu").net.state_dict()
+    torch.save(prefixed(plain, "module."), tmp_path / "tsn.pth")
+    with pytest.raises(WeightsError, match=r"weights of a TSN.*give model\.shift=false"):
+        api.load_model("tsm", weights=str(tmp_path / "tsn.pth"))
+    api.load_model("tsm", weights=str(tmp_path / "tsn.pth"), shift=False)
+    shifted = api.load_model("tsm", weights="random", device="cpu").net.state_dict()
+    torch.save(shifted, tmp_path / "tsm.pth")
+    with pytest.raises(WeightsError, match=r"weights of a TSM: give model\.shift=true"):
+        api.load_model("tsm", weights=str(tmp_path / "tsm.pth"), shift=False)
+
+
+REFUSED = {
+    "cut.pth": "no readable file of weights (PytorchStreamReader failed",
+    "cut-legacy.pth": "no readable file of weights",
+    "page.pth": "is a web page, not weights",
+    "page.safetensors": "is a web page, not weights",
+    "words.pth": "no readable file of weights (no format of PyTorch)",
+    "words.safetensors": "no readable file of weights",
+    "archive.pth": "no readable file of weights",
+    "empty.pth": "is an empty file",
+    "folder.pth": "is a folder",
+    "nowhere.pth": "is not a file",
+    "evil.pth": "it holds posix.system besides tensors, and could run code",
+    "evil-legacy.pth": "it holds posix.system besides tensors, and could run code",
+    "evil-options.pth": "it holds tests.test_weights.Foreign besides tensors",
+    "module.pth": "it holds torch.nn.modules.container.Sequential besides tensors",
+    "list.pth": "holds no plain state_dict",
+    "numbers.pth": "holds no plain state_dict",
+    "nothing.pth": "holds no plain state_dict",
+    "lightning.ckpt": "is a Lightning checkpoint",
+    "more.pth": "does not fit the network: it has unknown 3.weight",
+    "less.pth": "does not fit the network: it lacks 0.bias",
+    "other.pth": "it lacks 0.weight, 0.bias, 1.weight and 5 more; it has unknown layer.weight",
+    "classes.pth": "it has 7 classes where the network has 2 (2.weight, 2.bias)",
+    "wide.pth": "it has other shapes for 0.weight",
+    "nan.pth": "NaN or infinite values in 1.running_var",
+    "overflow.pth": "NaN or infinite values in 0.weight",
+}
+
+
+def _write_refused() -> None:
+    good = net().state_dict()
+    torch.save(good, "good.pth")
+    Path("cut.pth").write_bytes(Path("good.pth").read_bytes()[:-300])
+    torch.save(good, "legacy.pth", _use_new_zipfile_serialization=False)
+    Path("cut-legacy.pth").write_bytes(Path("legacy.pth").read_bytes()[:-20])
+    for suffix in ("pth", "safetensors"):
+        Path(f"page.{suffix}").write_text("\n<!DOCTYPE html><html>sign in</html>")
+        Path(f"words.{suffix}").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with zipfile.ZipFile("archive.pth", "w") as archive:
+        archive.writestr("notes.txt", "notes")
+    Path("empty.pth").touch()
+    Path("folder.pth").mkdir()
+    torch.save(Evil(), "evil.pth")
+    torch.save(Evil(), "evil-legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(training(good, args=argparse.Namespace(x=Foreign())), "evil-options.pth")
+    torch.save(net(), "module.pth")
+    torch.save([1, 2], "list.pth")
+    torch.save({**good, "epoch": 3}, "numbers.pth")
+    torch.save({"state_dict": {}}, "nothing.pth")
+    lightning = {"pytorch-lightning_version": "2.1.0", "state_dict": prefixed(good, "model.")}
+    torch.save({**lightning, "hyper_parameters": {"lr": 0.1}}, "lightning.ckpt")
+    torch.save({**good, "3.weight": torch.zeros(1)}, "more.pth")
+    torch.save({k: v for k, v in good.items() if k != "0.bias"}, "less.pth")
+    torch.save({"layer.weight": torch.zeros(3)}, "other.pth")
+    classes = {"2.weight": torch.zeros(7, 4), "2.bias": torch.zeros(7)}
+    torch.save({**good, **classes}, "classes.pth")
+    torch.save({**good, "0.weight": torch.zeros(4, 5)}, "wide.pth")
+    torch.save({**good, "1.running_var": torch.full((4,), torch.nan)}, "nan.pth")
+    torch.save({**good, "0.weight": torch.full((4, 3), 1e6).half()}, "overflow.pth")
 
 
 def test_refused_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    good = net().state_dict()
-    torch.save(good, "good.pth")
-    Path("cut.pth").write_bytes(Path("good.pth").read_bytes()[:300])
-    Path("page.pth").write_text("<html>not found</html>")
-    Path("empty.pth").touch()
-    Path("folder.pth").mkdir()
-    Path("page.safetensors").write_text("<html>")
-    torch.save(Evil(), "evil.pth")
-    torch.save([1, 2], "list.pth")
-    torch.save({**good, "2.weight": torch.zeros(1)}, "more.pth")
-    torch.save({k: v for k, v in good.items() if k != "0.bias"}, "less.pth")
-    torch.save({**good, "1.weight": torch.zeros(7, 4)}, "classes.pth")
-    said = {
-        "cut.pth": "not a file of weights",
-        "page.pth": "not a file of weights",
-        "empty.pth": "not a file of weights",
-        "page.safetensors": "not a file of weights",
-        "folder.pth": "is not a file",
-        "nowhere.pth": "is not a file",
-        "evil.pth": "not a file of weights",
-        "list.pth": "holds no plain state_dict",
-        "more.pth": "has unknown 2.weight",
-        "less.pth": "lacks 0.bias",
-        "classes.pth": "has other shapes for 1.weight",
-    }
-    for name, words in said.items():
+    _write_refused()
+    for name, words in REFUSED.items():
         taken = net()
-        before = taken[0].weight.clone()  # type: ignore[index]
-        with pytest.raises(WeightsError, match=words):
+        before = {key: value.clone() for key, value in taken.state_dict().items()}
+        with pytest.raises(WeightsError) as told:
             load_weights(taken, Path(name))
-        assert torch.equal(taken[0].weight, before)  # type: ignore[index]
+        said = str(told.value)
+        assert name in said
+        assert words in said, said
+        assert "\n" not in said
+        assert all(torch.equal(value, before[key]) for key, value in taken.state_dict().items())
     assert not Path("ran").exists()
 
 
-def test_no_network_is_told_within_seconds(tmp_path: Path) -> None:
-    start = time.perf_counter()
-    with pytest.raises(WeightsError) as told:
-        cached_file("https://localhost:1/models/net-0123abcd.pth", str(tmp_path))
-    assert time.perf_counter() - start < 5
-    assert "curl -fLO https://localhost:1/models/net-0123abcd.pth" in str(told.value)
-    assert str(tmp_path) in str(told.value)
-    assert not list(tmp_path.iterdir())
+def test_weights_of_another_network_or_data_set(tmp_path: Path) -> None:
+    path = tmp_path / "file.pth"
+    torch.save(api.load_model("mc3", weights="random", device="cpu").net.state_dict(), path)
+    with pytest.raises(WeightsError, match=r"has other shapes for layer2\.0\.conv1\.0\.weight"):
+        api.load_model("r3d", weights=str(path))
+    with pytest.raises(WeightsError, match=r"lacks base_model\.conv1\.weight"):
+        api.load_model("tsm", weights=str(path))
+    state = api.load_model("tsm", "epic-kitchens-verb", weights="random").net.state_dict()
+    state["fc_verb.weight"], state["fc_verb.bias"] = torch.zeros(97, 2048), torch.zeros(97)
+    torch.save(state, path)
+    with pytest.raises(WeightsError, match="it has 97 classes where the network has 125"):
+        api.load_model("tsm", "epic-kitchens-verb", weights=str(path))
 
 
 def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,9 +257,82 @@ def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     torch.save(random.net.state_dict(), path)
     for classifier in (
         api.load_model("mc3", "kinetics", weights="auto", device="cpu"),
+        api.load_model("mc3", weights="kinetics400_v1", device="cpu"),
         api.load_model("mc3", weights_dir=str(folder), device="cpu"),
         api.load_model("mc3", weights=str(path), device="cpu"),
     ):
         assert torch.equal(classifier.net.fc.weight, random.net.fc.weight)  # type: ignore[union-attr,arg-type]
         assert classifier.weights_sha256 == file_sha256(path)
         assert classifier.class_names[231:233] == ("playing flute", "playing guitar")
+
+
+@pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])
+def test_the_cache_is_pytorchs(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+    for each in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(each, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "~/elsewhere")
+    assert cache_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+    assert cache_folder("~/mine") == Path.home() / "mine"
+
+
+def test_digests(tmp_path: Path) -> None:
+    path = tmp_path / "hello"
+    path.write_text("hello\n")
+    assert git_blob(path) == "ce013625030ba8dba906f756967f9e9ca394464a"  # git hash-object
+    facts: dict[str, Any] = {"url": "https://x/y", "pretrain_datasets": ["a"], "licence": "MIT"}
+    assert Checkpoint(**facts).matches(path) is None
+    assert Checkpoint(**facts, git_blob=git_blob(path)).matches(path)
+    assert Checkpoint(**facts, sha256=file_sha256(path)[:8]).matches(path)
+    path.write_text("hello")
+    wrong: tuple[dict[str, Any], ...] = ({"git_blob": "0" * 40}, {"sha256": "00000000"})
+    for digest in wrong:
+        with pytest.raises(WeightsError, match="its digest is another"):
+            Checkpoint(**facts, **digest).check(path)
+
+
+def chosen(model: str, dataset: str, **changes: object) -> dict[str, Any]:
+    return dict(catalog.choose_weights(catalog.section("model", model, changes, dataset)))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "weights", "name", "sampling", "shift"),
+    [
+        ("kinetics", "auto", "e100_dense", "dense", True),
+        ("kinetics", "random", "random", "dense", True),
+        ("kinetics", "e50", "e50", "uniform", True),
+        ("kinetics", "tsn_e50", "tsn_e50", "uniform", False),
+        ("epic-kitchens-noun", "auto", "epic_tsm", "uniform", True),
+        ("epic-kitchens-verb", "auto", "epic_tsm", "uniform", True),
+        ("epic-kitchens-verb", "epic_tsn", "epic_tsn", "uniform", False),
+    ],
+)
+def test_what_follows_from_the_weights(
+    dataset: str, weights: str, name: str, sampling: str, shift: bool
+) -> None:
+    model = chosen("tsm", dataset, weights=weights)
+    assert (model["weights"], model["sampling"], model["shift"]) == (name, sampling, shift)
+    assert (model["checkpoint"] is None) == (weights == "random")
+    assert chosen("tsm", dataset, weights=weights, sampling="center")["sampling"] == "center"
+
+
+def test_a_path_is_known_by_its_files_name(tmp_path: Path) -> None:
+    known = catalog.section("model", "tsm")["checkpoints"]
+    for name, sampling in (("e100_dense", "dense"), ("e50", "uniform")):
+        path = tmp_path / known[name]["url"].rsplit("/", 1)[1]
+        path.touch()
+        model = chosen("tsm", "kinetics", weights=str(path))
+        assert (model["sampling"], model["checkpoint"]) == (sampling, None)
+    (tmp_path / "my own.pth").touch()
+    own = chosen("tsm", "kinetics", weights=str(tmp_path / "my own.pth"))
+    assert (own["sampling"], own["shift"]) == ("uniform", True)
+    piergiaj = chosen("i3d", "kinetics", weights="piergiaj")
+    assert piergiaj["convention"] == "deepmind"
+    assert chosen("i3d", "kinetics", weights="auto")["convention"] == "hassony2"
+
+
+def test_names_of_weights_that_do_not_go() -> None:
+    with pytest.raises(ConfigError, match="not those of pretrain_dataset=kinetics: choose e100_de"):
+        chosen("tsm", "kinetics", weights="epic_tsm")
+    with pytest.raises(WeightsError, match=r"weights=e5 is neither a file nor a name: choose e100"):
+        chosen("tsm", "kinetics", weights="e5")

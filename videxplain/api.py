@@ -25,7 +25,8 @@ def load_model(
     Args:
         name: A file of conf/model, e.g. ``"r2plus1d"``.
         pretrain_dataset: What it was trained on; None takes the model's first.
-        weights: ``"auto"``, ``"random"``, or the path of a file.
+        weights: ``"auto"``, ``"random"``, the name of a published file (``videxplain-weights
+            list``), or a path.
         device: ``"auto"``, ``"cuda"``, ``"cpu"`` or ``"mps"``.
         plugins: Packages of your own that a ``_target_`` in ``changes`` may name.
         changes: Further keys of the file, e.g. ``weights_dir`` or ``sampling``.
@@ -35,11 +36,12 @@ def load_model(
         UnsupportedPairError: If the model has no weights for the data set.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    section = catalog.section("model", name, {"weights": weights, **changes})
+    section = catalog.section("model", name, {"weights": weights, **changes}, pretrain_dataset)
     if pretrain_dataset is not None:
         catalog.check_name("pretrain_dataset", pretrain_dataset)
-        catalog.check_pair(section, pretrain_dataset)
-    classifier: VideoClassifier = catalog.build(section, "model", plugins)
+        catalog.check_pair(name, section, pretrain_dataset)
+    chosen = catalog.choose_weights(section)
+    classifier: VideoClassifier = catalog.build(chosen, "model", plugins)
     return classifier.to(pick_device(device))
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config
-from videxplain.errors import ConfigError, VidexplainError, unknown_name
+from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError, unknown_name
 
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
@@ -52,18 +53,26 @@ def main() -> None:
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
+    sweeps = settings.mode is RunMode.MULTIRUN
     try:
-        _explain(composed, dict(settings.runtime.choices))
+        _explain(composed, dict(settings.runtime.choices), sweeps=sweeps)
     except VidexplainError as error:
-        if settings.mode is RunMode.MULTIRUN:
+        if sweeps:
             raise  # Hydra notes it and goes on with the next job
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
 
-def _explain(composed: DictConfig, choices: Mapping[str, str | None]) -> None:
+def _explain(composed: DictConfig, choices: Mapping[str, str | None], *, sweeps: bool) -> None:
     plugins = _plugins(composed, sys.argv[1:])
     completed = config.complete(composed, choices)
+    try:
+        config.check_pair(completed)
+    except UnsupportedPairError as error:
+        if not sweeps:
+            raise
+        _skip(completed, str(error))
+        return
 
     from videxplain import runner  # imports torch, which a mistake above need not wait for
     from videxplain.report.console import table
@@ -71,6 +80,12 @@ def _explain(composed: DictConfig, choices: Mapping[str, str | None]) -> None:
     result = runner.run(runner.prepare(completed, plugins))
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
+
+
+def _skip(completed: Mapping[str, Any], reason: str) -> None:
+    from videxplain import runner
+
+    runner.skip(completed, reason)
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

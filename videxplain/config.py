@@ -27,6 +27,8 @@ RENAMED = {
 
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
+_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
+"""Keys of a model that say where its weights are; the digest says which they are."""
 _POLARITIES = ("positive", "negative", "both")
 _OPTIONAL_TEXT = (str, type(None))
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
@@ -71,7 +73,6 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
 
     Raises:
         ConfigError: If a value is missing or a key unknown.
-        UnsupportedPairError: If the model has no weights for the data set.
     """
     filled = OmegaConf.create(catalog.plain_values(composed))  # a copy, without Hydra's locks
     for key in filled:
@@ -86,7 +87,29 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     plain = catalog.plain_values(filled, resolve=True)
     _check_values(plain)
     chosen = {group: choices.get(group) for group in ("model", "method")}
-    return {**plain, "choices": chosen}
+    return {**plain, "model": catalog.choose_weights(plain["model"]), "choices": chosen}
+
+
+def check_pair(config: Mapping[str, Any]) -> None:
+    """Refuse a data set that the model has no weights for.
+
+    Raises:
+        UnsupportedPairError: With the data sets that are possible.
+    """
+    name = config["choices"]["model"]
+    catalog.check_pair(name, config["model"], config["pretrain_dataset"]["name"])
+
+
+def job_folder(config: Mapping[str, Any], weights_sha256: str) -> Path:
+    """Where the results of a job are.
+
+    Args:
+        config: A completed configuration.
+        weights_sha256: Digest of the network's weights.
+    """
+    names = (config["pretrain_dataset"]["name"], *config["choices"].values())
+    results = Path(config["outputs_dir"]).expanduser() / "results"
+    return results.joinpath(*map(str, names), job_hash(config, weights_sha256))
 
 
 def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
@@ -100,9 +123,7 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         weights_sha256: Digest of the network's weights.
     """
     read = {key: config.get(key) for key in _HASHED}
-    read["model"] = {
-        k: v for k, v in config["model"].items() if k not in ("weights", "weights_dir")
-    }
+    read["model"] = {k: v for k, v in config["model"].items() if k not in _NOT_HASHED}
     if "videos_dir" in config["data"]:
         folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
         read["data"] = {**config["data"], "videos_dir": str(folder)}
@@ -125,7 +146,6 @@ def _choose_pretrain_dataset(filled: DictConfig) -> None:
     chosen = filled.get("pretrain_dataset")
     if chosen is None:
         filled.pretrain_dataset = {"name": possible[0]}
-    catalog.check_pair(filled.model, str(filled.pretrain_dataset.name))
 
 
 def _check_values(plain: Mapping[Any, Any]) -> None:

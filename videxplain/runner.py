@@ -97,11 +97,26 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     classifier = _load(completed, plugins)
     seconds = time.perf_counter() - start
     _check_target(completed["target"], classifier, videos)
-    folder = outputs / "results" / completed["pretrain_dataset"]["name"]
-    folder = folder / _choice(completed, "model") / _choice(completed, "method")
-    folder = folder / config.job_hash(completed, classifier.weights_sha256)
+    folder = config.job_folder(completed, classifier.weights_sha256)
     sink = DiskSink(outputs, folder, completed["polarity"])
     return Job(completed, classifier, method, list(metrics.values()), videos, sink, seconds)
+
+
+def skip(completed: Mapping[str, Any], reason: str) -> None:
+    """Keep that a job makes no sense, and why.
+
+    Args:
+        completed: A configuration from `videxplain.config.complete`.
+        reason: One sentence.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    folder = config.job_folder(completed, weights_sha256="")
+    _join_group(completed, folder)
+    skipped = {"state": "skipped", "reason": reason, "config": dict(completed), "records": []}
+    write_json(folder / "result.json", {"format": config.FORMAT, **skipped})
+    log.info("skipped: %s", reason)
 
 
 def run(job: Job) -> Result:
@@ -111,7 +126,7 @@ def run(job: Job) -> Result:
         VidexplainError: If a clip cannot be read or a result not written; what is done stays.
     """
     folder, overwrite = job.sink.folder, bool(job.config["overwrite"])
-    _join_group(job)
+    _join_group(job.config, folder)
     if overwrite:
         (folder / "result.json").unlink(missing_ok=True)  # a stop on the way must not look done
     finished = _kept(job.sink, job.videos)
@@ -207,7 +222,7 @@ def _check_target(target: str | int, classifier: VideoClassifier, videos: Sequen
         for video in videos:
             classifier.label_index(video)
     elif target != "predicted":
-        targets.class_index(target, classifier)
+        classifier.class_index(target)
 
 
 def _kept(sink: DiskSink, batch: Sequence[Video]) -> list[Record] | None:
@@ -240,13 +255,14 @@ def _versions() -> dict[str, str]:
     return {**ours, **{package: version(package) for package in _PACKAGES}}
 
 
-def _join_group(job: Job) -> None:
+def _join_group(completed: Mapping[str, Any], folder: Path) -> None:
     """Note under the run's label that it asked for this job."""
-    path = job.sink.outputs / "groups" / f"{job.config['save_label'] or 'default'}.json"
+    outputs = Path(completed["outputs_dir"]).expanduser()
+    path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
     jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
-    folder = job.sink.folder.relative_to(job.sink.outputs).as_posix()
-    if folder not in jobs:
-        write_json(path, {"jobs": [*jobs, folder]})
+    name = folder.relative_to(outputs).as_posix()
+    if name not in jobs:
+        write_json(path, {"jobs": [*jobs, name]})
 
 
 @contextmanager

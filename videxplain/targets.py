@@ -1,11 +1,12 @@
 """Which class is explained."""
 
+import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from videxplain.errors import ConfigError
+from videxplain.errors import ConfigError, unknown_name
 from videxplain.types import Classifier, Clips, Logits, Targets
 
 Choice = str | int | Sequence[str | int] | Tensor
@@ -33,29 +34,44 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
     if isinstance(choice, str) and choice == "label":
         labels = [clips.label(index) for index in range(len(clips))]
         own = [int(predicted[i]) if label is None else label for i, label in enumerate(labels)]
-        return predicted.new_tensor([class_index(each, classifier) for each in own])
+        return predicted.new_tensor([classifier.class_index(each) for each in own])
     if isinstance(choice, (str, int)):
-        return torch.full_like(predicted, class_index(choice, classifier))
+        return torch.full_like(predicted, classifier.class_index(choice))
     chosen = choice.tolist() if isinstance(choice, Tensor) else list(choice)
     if len(chosen) != len(clips):
         message = f"{len(chosen)} targets for {len(clips)} clips: give one a clip"
         raise ConfigError(message)
-    return predicted.new_tensor([class_index(each, classifier) for each in chosen])
+    return predicted.new_tensor([classifier.class_index(each) for each in chosen])
 
 
-def class_index(choice: str | int, classifier: Classifier) -> int:
+def class_index(choice: str | int, names: Sequence[str]) -> int:
     """Index of a class that is named or numbered.
 
+    A name is taken to the letter, else without regard to case and with ``_``, ``:`` and spaces
+    alike, so that it may stand in a file's name.
+
+    Args:
+        choice: A name, or an index as number or text.
+        names: The names allowed, in the order of the logits.
+
     Raises:
-        ConfigError: If there is no such class.
+        ConfigError: If there is no such class; the nearest ones are named.
     """
-    names = classifier.class_names
-    if isinstance(choice, str) and (choice in names or not choice.lstrip("-").isdecimal()):
-        return classifier.class_index(choice)
-    if not 0 <= int(choice) < len(names):
-        message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
-        raise ConfigError(message)
-    return int(choice)
+    if choice in names:
+        return list(names).index(str(choice))
+    if isinstance(choice, int) or choice.lstrip("-").isdecimal():
+        if not 0 <= int(choice) < len(names):
+            message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
+            raise ConfigError(message)
+        return int(choice)
+    folded = [_fold(name) for name in names]
+    if _fold(choice) not in folded:
+        raise ConfigError(unknown_name("class", choice, names))
+    return folded.index(_fold(choice))
+
+
+def _fold(name: str) -> str:
+    return re.sub("[_:]", " ", name).casefold().strip()
 
 
 def _check_names(classifier: Classifier, logits: Logits) -> None:

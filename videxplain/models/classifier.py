@@ -4,16 +4,20 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from einops import rearrange
+from jaxtyping import Float
 from torch import nn
 
-from videxplain.errors import ConfigError, DataError, LayerNotFoundError, unknown_name
+from videxplain.errors import ConfigError, DataError
+from videxplain.hooks import find_layer
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
+from videxplain.targets import class_index
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 
 log = logging.getLogger(__name__)
@@ -85,7 +89,8 @@ class VideoClassifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
         self._recurs = any(isinstance(module, nn.RNNBase) for module in net.modules())
-        self._check_layer()
+        if cam_layer is not None:
+            find_layer(net, cam_layer)
         self._check_values()
         self.eval()
 
@@ -152,28 +157,27 @@ class VideoClassifier(nn.Module):
         return level[:, None, None, None].expand_as(frames)
 
     def class_index(self, name: str | int) -> int:
-        """Index of a class by its name; case, ``_`` and spaces do not matter.
+        """Index of a class by its name or number; case, ``_``, ``:`` and spaces do not matter.
 
         Raises:
             ConfigError: If there is no such class; the nearest ones are named.
         """
-        if isinstance(name, int) and 0 <= name < len(self.class_names):
-            return name
-        if name in self.class_names:
-            return self.class_names.index(str(name))
-        folded = [_fold(each) for each in self.class_names]
-        if _fold(str(name)) in folded:
-            return folded.index(_fold(str(name)))
-        raise ConfigError(unknown_name("class", str(name), self.class_names))
+        return class_index(name, self.class_names)
 
     def label_index(self, video: Video) -> int | None:
         """Index of a video's own class, None where it has none.
+
+        A class name may itself hold a ``-``: the longest one that the video's name starts with
+        counts.
 
         Raises:
             DataError: If its label is none of the network's classes.
         """
         if video.label is None:
             return None
+        for longer in _longer_labels(video):
+            if longer in self.class_names:
+                return self.class_names.index(longer)
         try:
             return self.class_index(video.label)
         except ConfigError as error:
@@ -182,6 +186,15 @@ class VideoClassifier(nn.Module):
                 "name it <class>-<anything>, or set target=predicted"
             )
             raise DataError(message) from error
+
+    def unfold_cam(self, features: torch.Tensor, batch: int) -> Float[torch.Tensor, "b c t h w"]:
+        """Bring what ``cam_layer`` gives for a batch of clips to its axes.
+
+        Args:
+            features: The layer's output.
+            batch: Number of clips.
+        """
+        return rearrange(features, f"{self.cam_layout} -> b c t h w", b=batch)
 
     def _known_label(self, video: Video) -> int:
         """The same, but a label of another data set counts as none, and it is said."""
@@ -227,16 +240,10 @@ class VideoClassifier(nn.Module):
         shorter = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
         return all(given >= side for given, side in zip(shorter, self.size, strict=False))
 
-    def _check_layer(self) -> None:
-        if self.cam_layer is None:
-            return
-        try:
-            self.net.get_submodule(self.cam_layer)
-        except AttributeError as error:
-            known = ", ".join(name for name, _ in self.net.named_children())
-            message = f"no layer {self.cam_layer!r} in the network: its top layers are {known}"
-            raise LayerNotFoundError(message) from error
 
-
-def _fold(name: str) -> str:
-    return name.replace("_", " ").casefold().strip()
+def _longer_labels(video: Video) -> list[str]:
+    """The parts of a video's name up to a ``-`` that are longer than its label, longest first."""
+    name = PurePosixPath(video.name).name
+    cuts = [index for index, letter in enumerate(name) if letter == "-"]
+    starts = [name[:cut] for cut in reversed(cuts)]
+    return [each for each in starts if each.startswith(f"{video.label}-")]

@@ -7,7 +7,7 @@ from torch import nn
 
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import Layout, VideoClassifier
-from videxplain.models.preprocessing import Size
+from videxplain.models.preprocessing import as_size
 from videxplain.models.weights import load_weights
 from videxplain.sampling import Rule
 
@@ -59,8 +59,8 @@ def custom(  # noqa: PLR0913
     return VideoClassifier(
         net,
         frames=frames,
-        size=_size(size),
-        resize=resize if resize is None or isinstance(resize, int) else _size(resize),
+        size=as_size(size),
+        resize=resize if resize is None or isinstance(resize, int) else as_size(resize),
         mean=mean,
         std=std,
         class_names=class_names,
@@ -70,12 +70,3 @@ def custom(  # noqa: PLR0913
         cam_layout=cam_layout,
         weights_sha256=digest,
     )
-
-
-def _size(given: Sequence[int]) -> Size:
-    try:
-        height, width = given
-    except ValueError as error:
-        message = f"a size is [height, width], not {list(given)}"
-        raise ConfigError(message) from error
-    return height, width

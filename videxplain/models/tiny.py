@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from videxplain.errors import ConfigError, unknown_name
-from videxplain.models.build import fill, random_net
+from videxplain.models.build import fill, random_net, weights_file
 from videxplain.models.classifier import Layout, VideoClassifier
+from videxplain.models.tsm import shift_in_time
 from videxplain.types import Logits
 
 CLASS_NAMES = ("right", "up right", "up", "up left", "left", "down left", "down", "down right")
@@ -27,21 +28,6 @@ MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 _WEIGHTS = Path(__file__).parent / "weights"
 _WIDTHS = (16, 32, 64)
-_SHIFTED = 8  # one channel in 8 looks ahead and one in 8 looks back, as in TSM
-
-
-def shift_in_time(features: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c h w"]:
-    """Exchange part of the channels between neighbouring frames; the ends are filled with zeros.
-
-    Channels ``[0, c / 8)`` take the next frame, ``[c / 8, c / 4)`` the previous one, the rest stay.
-    Lin, Gan and Han, "TSM: temporal shift module for efficient video understanding", ICCV 2019.
-    """
-    fold = features.shape[2] // _SHIFTED
-    ahead, back, still = torch.split(features, [fold, fold, features.shape[2] - 2 * fold], dim=2)
-    empty = torch.zeros_like(ahead[:, :1])
-    ahead = torch.cat([ahead[:, 1:], empty], dim=1)
-    back = torch.cat([empty, back[:, :-1]], dim=1)
-    return torch.cat([ahead, back, still], dim=2)
 
 
 class _ShiftBlock(nn.Module):
@@ -151,7 +137,8 @@ def tiny(network: str, weights: str) -> VideoClassifier:
         raise ConfigError(unknown_name("network", network, _NETWORKS))
     classes, layout, cam_layout = _NETWORKS[network]
     net = random_net(partial(classes, len(CLASS_NAMES)))
-    digest = fill(net, weights, lambda: _WEIGHTS / f"{network}.safetensors")
+    own = _WEIGHTS / f"{network}.safetensors"
+    digest = fill(net, own if weights == "auto" else weights_file(weights))
     return VideoClassifier(
         net,
         frames=FRAMES,

@@ -4,35 +4,44 @@ Tran et al., "A closer look at spatiotemporal convolutions for action recognitio
 https://arxiv.org/abs/1711.11248.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from torchvision.models import get_model, get_model_weights
 
-from videxplain.models.build import fill, random_net
+from videxplain.models.build import fill, random_net, weights_file
+from videxplain.models.class_names import class_names
 from videxplain.models.classifier import VideoClassifier
-from videxplain.models.weights import cached_file
 from videxplain.sampling import Rule
 
 
-def video_resnet(
-    network: str, weights: str, weights_dir: str | None, frames: int, sampling: Rule
+def video_resnet(  # noqa: PLR0913
+    network: str,
+    pretrain_dataset: str,
+    weights: str,
+    weights_dir: str | None,
+    checkpoint: Mapping[str, object] | None,
+    *,
+    frames: int,
+    sampling: Rule,
 ) -> VideoClassifier:
     """Build one of the three with its own preprocessing.
 
     Args:
         network: ``r2plus1d_18``, ``r3d_18`` or ``mc3_18``.
-        weights: ``auto``, ``random``, or the path of a file.
-        weights_dir: Where published files are kept; None is PyTorch's own cache.
+        pretrain_dataset: ``kinetics``.
+        weights: ``random``, the name of a known file, or a path.
+        weights_dir: Where known files are kept; None is PyTorch's own cache.
+        checkpoint: What is known of the file named, None for the others.
         frames: Frames of a clip; 16 in training.
         sampling: Which frames of a video are seen.
 
     Raises:
         WeightsError: If the weights cannot be had or do not fit.
     """
-    published = get_model_weights(network).DEFAULT
+    path = weights_file(weights, weights_dir, checkpoint)
     net = random_net(partial(get_model, network, weights=None))
-    digest = fill(net, weights, lambda: cached_file(published.url, weights_dir))
-    presets = published.transforms()
+    presets = get_model_weights(network).DEFAULT.transforms()
     return VideoClassifier(
         net,
         frames=frames,
@@ -40,8 +49,8 @@ def video_resnet(
         resize=tuple(presets.resize_size),
         mean=presets.mean,
         std=presets.std,
-        class_names=published.meta["categories"],
+        class_names=class_names(pretrain_dataset),
         sampling=sampling,
         cam_layer="layer4",
-        weights_sha256=digest,
+        weights_sha256=fill(net, path),
     )

@@ -1,0 +1,183 @@
+"""Fetching over https from a real server: interrupted, resumed, refused."""
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import PIECE, Site, serve
+from videxplain.errors import WeightsError
+from videxplain.models.checkpoints import Checkpoint, file_sha256, git_blob
+from videxplain.models.fetch import fetch
+
+BODY = random.Random(0).randbytes(1_234_567)
+SCRIPT = (
+    "import sys; from pathlib import Path; from videxplain.models.fetch import fetch\n"
+    "fetch(sys.argv[1], Path(sys.argv[2]), lambda part: None)"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    with serve(tmp_path / "authority.pem") as served:
+        served.body = BODY
+        yield served
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "net.pth"
+
+
+def anything(_part: Path) -> None:
+    """Accept what came."""
+
+
+def parts(path: Path) -> list[Path]:
+    return [each for each in path.parent.glob(".*") if each.suffix == ".part"]
+
+
+def checkpoint(site: Site, **digest: Any) -> Checkpoint:  # noqa: ANN401
+    return Checkpoint(site.url, ("shapes",), "MIT", **digest)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_file_comes_whole(site: Site, path: Path) -> None:
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+    assert not parts(path)
+    fetch(site.url, path, anything)
+    assert site.asked == [None], "what is there is not fetched again"
+
+
+def test_a_connection_that_breaks_is_resumed(site: Site, path: Path) -> None:
+    site.cut_at = 400_000
+    with pytest.raises(WeightsError, match=r"ended after 400000 of 1234567 bytes.*same command"):
+        fetch(site.url, path, anything)
+    assert not path.exists()
+    (part,) = parts(path)
+    assert part.read_bytes() == BODY[:400_000]
+    site.cut_at = None
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+    assert site.asked == [None, None, "bytes=400000-"]
+    assert not parts(path)
+
+
+def test_a_process_that_is_killed_is_resumed(site: Site, path: Path) -> None:
+    site.pause = threading.Event()  # never set: the first piece comes, then the server waits
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, site.url, str(path)]) as process:
+        wait_for(lambda: any(part.stat().st_size >= PIECE // 2 for part in parts(path)))
+        process.send_signal(signal.SIGKILL)
+    assert not path.exists()
+    came = parts(path)[0].stat().st_size
+    site.pause.set()
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+    assert site.asked[-1] == f"bytes={came}-"
+
+
+@pytest.mark.parametrize("change", ["another version", "no ranges", "no version named"])
+def test_what_cannot_be_resumed_starts_anew(site: Site, path: Path, change: str) -> None:
+    site.cut_at = 400_000
+    site.etag = None if change == "no version named" else site.etag
+    with pytest.raises(WeightsError):
+        fetch(site.url, path, anything)
+    site.cut_at = None
+    if change == "another version":
+        site.body, site.etag = BODY[::-1], '"two"'
+    site.ranges = change != "no ranges"
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == site.body
+    assert not parts(path)
+
+
+def test_a_wrong_hash_is_refused(site: Site, path: Path) -> None:
+    for digest in ({"sha256": "01234567"}, {"git_blob": "0" * 40}):
+        with pytest.raises(WeightsError, match=r"is not the published file.*weights=<path>"):
+            checkpoint(site, **digest).local_file(str(path.parent))
+        assert not path.exists()
+        assert not parts(path)
+
+
+def test_a_right_hash_is_taken(site: Site, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_bytes(BODY)
+    digests = {
+        "sha256": file_sha256(tmp_path / "copy")[:8],
+        "git_blob": git_blob(tmp_path / "copy"),
+    }
+    for name, digest in digests.items():
+        path.unlink(missing_ok=True)
+        assert checkpoint(site, **{name: digest}).local_file(str(path.parent)) == path
+        assert path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1/net.pth", "file:///etc/passwd", "net.pth"])
+def test_only_https(path: Path, url: str) -> None:
+    with pytest.raises(WeightsError, match="only https is"):
+        fetch(url, path, anything)
+    assert not path.parent.exists()
+
+
+def test_redirections(site: Site, path: Path) -> None:
+    site.redirect = "http://localhost:1/net.pth"
+    with pytest.raises(
+        WeightsError, match=r"it leads to http://localhost:1/net\.pth, which is not"
+    ):
+        fetch(site.url, path, anything)
+    assert not path.exists()
+
+
+def test_a_web_page_is_not_the_file(site: Site, path: Path) -> None:
+    site.body, site.kind = b"<html>sign in</html>", "text/html; charset=utf-8"
+    with pytest.raises(WeightsError, match="answered with a web page instead of the file"):
+        fetch(site.url, path, anything)
+    assert not path.exists()
+
+
+def test_a_server_that_is_not_trusted(
+    site: Site, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(WeightsError, match="certificate verify failed"):
+        fetch(site.url, path, anything)
+    assert not path.exists()
+
+
+def test_of_two_processes_one_fetches(site: Site, path: Path) -> None:
+    site.pause = threading.Event()
+    command = [sys.executable, "-c", SCRIPT, site.url, str(path)]
+    with subprocess.Popen(command) as first:
+        wait_for(lambda: bool(parts(path)))
+        with subprocess.Popen(command) as second:
+            time.sleep(1)
+            site.pause.set()
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert path.read_bytes() == BODY
+    assert len(site.asked) == 1
+
+
+def test_no_network_is_told_within_seconds(tmp_path: Path) -> None:
+    url = "https://localhost:1/models/net-0123abcd.pth"
+    start = time.perf_counter()
+    with pytest.raises(WeightsError) as told:
+        Checkpoint(url, ("shapes",), "MIT").local_file(str(tmp_path))
+    assert time.perf_counter() - start < 5
+    assert f"curl -fL -o net-0123abcd.pth {url}" in str(told.value)
+    assert str(tmp_path) in str(told.value)
+    assert not [each for each in tmp_path.iterdir() if each.suffix != ".lock"]

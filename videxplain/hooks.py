@@ -1,0 +1,75 @@
+"""Look inside a network without leaving anything behind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from torch import Tensor, nn
+
+from videxplain.errors import LayerNotFoundError
+
+
+@contextmanager
+def capture(net: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """Record the outputs of a layer while the block runs; the hook goes when the block ends.
+
+    Args:
+        net: The network.
+        layer: Dotted name of a layer in it.
+
+    Yields:
+        A list that grows by one tensor a forward pass, still attached to the graph.
+
+    Raises:
+        LayerNotFoundError: If ``net`` has no such layer.
+    """
+    outputs: list[Tensor] = []
+
+    def record(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        outputs.append(output)
+        return output.clone()  # the next layer may work in place: let it spoil a copy
+
+    handle = find_layer(net, layer).register_forward_hook(record)
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def output_shapes(net: nn.Module) -> Iterator[dict[str, tuple[int, ...]]]:
+    """Record the shape of what each layer gives while the block runs.
+
+    Args:
+        net: The network.
+
+    Yields:
+        Shapes by dotted name, of the layers that give one tensor, in the order of the network.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def record(name: str, _module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            shapes[name] = tuple(output.shape)
+
+    layers = [(name, module) for name, module in net.named_modules() if name]
+    handles = [module.register_forward_hook(partial(record, name)) for name, module in layers]
+    try:
+        yield shapes
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def find_layer(net: nn.Module, layer: str) -> nn.Module:
+    """A layer by its dotted name.
+
+    Raises:
+        LayerNotFoundError: If there is none; the top layers are named.
+    """
+    try:
+        return net.get_submodule(layer)
+    except AttributeError as error:
+        known = ", ".join(name for name, _ in net.named_children())
+        message = f"no layer {layer!r} in the network: its top layers are {known}"
+        raise LayerNotFoundError(message) from error

@@ -1,0 +1,104 @@
+"""What is known of the published weights files. Imports no torch."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from videxplain.errors import WeightsError
+from videxplain.models.fetch import fetch
+
+_CHUNK = 1 << 20
+
+
+def cache_folder(weights_dir: str | None = None) -> Path:
+    """Where published files are kept.
+
+    Args:
+        weights_dir: A folder; None takes PyTorch's own, ``$TORCH_HOME/hub/checkpoints``.
+    """
+    if weights_dir is not None:
+        return Path(weights_dir).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = Path(os.environ.get("TORCH_HOME", Path(caches) / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Checkpoint:
+    """One published file.
+
+    Attributes:
+        url: Where it is; https.
+        pretrain_datasets: The data sets that it serves.
+        licence: SPDX name, as its source states it.
+        file: Its name here; None takes the URL's.
+        sha256: The digest's first hex digits, as many as are published.
+        git_blob: Its object name in git (``git hash-object``), where it lies in a repository.
+        megabytes: Its size, where it is stated.
+        trained_with: Keys of the model's file that follow from these weights.
+    """
+
+    url: str
+    pretrain_datasets: tuple[str, ...]
+    licence: str
+    file: str | None = None
+    sha256: str | None = None
+    git_blob: str | None = None
+    megabytes: float | None = None
+    trained_with: Mapping[str, Any] | None = None
+
+    def path(self, weights_dir: str | None = None) -> Path:
+        """Where it is kept, whether it is there or not."""
+        return cache_folder(weights_dir) / (self.file or self.url.rsplit("/", 1)[1])
+
+    def local_file(self, weights_dir: str | None = None) -> Path:
+        """The local copy, fetched if it is not there yet.
+
+        Raises:
+            WeightsError: If it cannot be fetched, or what came is not the published file.
+        """
+        path = self.path(weights_dir)
+        if not path.is_file():
+            fetch(self.url, path, self.check)
+        return path
+
+    def matches(self, path: Path) -> bool | None:
+        """Whether a file is this one, byte for byte; None where no digest is published."""
+        if self.sha256 is not None:
+            return file_sha256(path).startswith(self.sha256)
+        if self.git_blob is not None:
+            return git_blob(path) == self.git_blob
+        return None
+
+    def check(self, path: Path) -> None:
+        """Refuse a file that is not this one.
+
+        Raises:
+            WeightsError: If its digest is another than the published one.
+        """
+        if self.matches(path) is False:
+            message = (
+                f"what came from {self.url} is not the published file: its digest is another; "
+                "it was removed. Try later, or give weights=<path> of a copy"
+            )
+            raise WeightsError(message)
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_blob(path: Path) -> str:
+    """What ``git hash-object`` prints for a file."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,138 @@
+"""Fetch a file over https, so that an interrupted fetch goes on where it stopped.
+
+Imports no torch.
+"""
+
+import http.client
+import urllib.error
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from videxplain.errors import WeightsError
+
+_PATIENCE = 10.0
+"""Seconds a server may stay silent."""
+_CHUNK = 1 << 20
+_PARTIAL_CONTENT = 206
+_DIGITS = 8
+Answer = http.client.HTTPResponse
+
+
+def fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
+    """Bring a file to its place, whole and checked, or not at all.
+
+    What has come is kept beside ``path`` under a hidden name, and a later call goes on from there
+    if the server still has the same file. Of several processes one fetches, the others wait.
+
+    Args:
+        url: https, after every redirection too.
+        path: Where it shall be; its folder is made.
+        check: Raises `WeightsError` for a file that is not the one wanted; it is then removed.
+
+    Raises:
+        WeightsError: If it cannot be had; the message says how to get it by hand.
+    """
+    if not url.startswith("https://"):
+        message = f"{url} is not fetched: only https is, since no other way is safe from changes"
+        raise WeightsError(message)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if not path.is_file():
+                _fetch(url, path, check)
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        message = (
+            f"the weights {path.name} are not in {path.parent} and could not be fetched "
+            f"({getattr(error, 'reason', None) or error}): run the same command again to go on "
+            f"from where it stopped, or put the file there by hand (curl -fL -o {path.name} "
+            f"{url}), or give weights=<path>; weights=random runs without"
+        )
+        raise WeightsError(message) from error
+
+
+def _fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
+    part = _receive(url, path)
+    try:
+        check(part)
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _receive(url: str, path: Path) -> Path:
+    """Download into a hidden file, after what is there of the same version."""
+    with _open(Request(url)) as answer:
+        part, version = _part(path, answer.headers)
+        done = part.stat().st_size if version and part.is_file() else 0
+        if not done:
+            return _save(answer, part, 0)
+    rest = Request(url, headers={"Range": f"bytes={done}-", "If-Range": version})
+    with _open(rest) as answer:
+        went_on = answer.status == _PARTIAL_CONTENT
+        return _save(answer, part, done if went_on else 0)
+
+
+def _part(path: Path, headers: http.client.HTTPMessage) -> tuple[Path, str]:
+    """Where what has come is kept; its name tells one version of the file from another.
+
+    Parts of other versions are removed. An empty version means that a server does not name it, so
+    that what has come cannot be trusted to belong to what comes.
+    """
+    tag = headers.get("ETag", "")
+    version = headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
+    digits = sha256(f"{version} {headers.get('Content-Length')}".encode()).hexdigest()[:_DIGITS]
+    part = path.with_name(f".{path.name}.{digits}.part")
+    for other in set(path.parent.glob(f".{path.name}.*.part")) - {part}:
+        other.unlink()
+    return part, version
+
+
+def _save(answer: Answer, part: Path, done: int) -> Path:
+    """Write an answer's body after the first ``done`` bytes, all of it or an error."""
+    if answer.headers.get_content_type() == "text/html":
+        message = "the server answered with a web page instead of the file"
+        raise OSError(message)
+    stated = answer.headers.get("Content-Length")
+    total = None if stated is None else done + int(stated)
+    bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=part.name.strip("."))
+    with part.open("ab") as file, bar:
+        file.truncate(done)
+        while chunk := answer.read1(_CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+        came = file.tell()
+    if total is not None and came != total:
+        message = f"the connection ended after {came} of {total} bytes"
+        raise OSError(message)
+    return part
+
+
+def _open(request: Request) -> Answer:
+    answer: Answer = build_opener(_HttpsOnly).open(request, timeout=_PATIENCE)
+    return answer
+
+
+class _HttpsOnly(HTTPRedirectHandler):
+    """Follow no redirection to a place that is not safe from changes."""
+
+    def redirect_request(  # noqa: PLR0913
+        self,
+        req: Request,
+        fp: Any,  # noqa: ANN401
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> Request | None:
+        """Called by urllib before it follows."""
+        if not newurl.startswith("https://"):
+            message = f"it leads to {newurl}, which is not https"
+            raise urllib.error.URLError(message)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
