@@ -46,6 +46,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.site
         site.asked.append(self.headers["Range"])
+        if not site.url.endswith(self.path):
+            self.send_error(404)
+            return
         if site.redirect is not None:
             self.send_response(302)
             self.send_header("Location", site.redirect)

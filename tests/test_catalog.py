@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from videxplain import api, catalog
+from videxplain import api, catalog, model_choice
 from videxplain.errors import ConfigError, UnsupportedPairError
 
 CENTER = "videxplain.methods.center.Center"
@@ -83,9 +83,9 @@ def test_sections_read_root_keys_and_changes() -> None:
 
 def test_pairs() -> None:
     model = catalog.section("model", "r3d")
-    catalog.check_pair("r3d", model, "kinetics")
+    model_choice.check_pair("r3d", model, "kinetics")
     with pytest.raises(UnsupportedPairError, match="go with model=r3d: choose kinetics"):
-        catalog.check_pair("r3d", model, "shapes")
+        model_choice.check_pair("r3d", model, "shapes")
     with pytest.raises(ConfigError, match="unknown pretrain_dataset 'kinetic'"):
         api.load_model("r3d", "kinetic")
 

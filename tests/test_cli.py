@@ -191,7 +191,18 @@ MISTAKES = {
     "negative seed": (["seed=-1"], "data.seed=-1: input should be greater than or equal to 0"),
     "overwrite maybe": (["overwrite=maybe"], "overwrite='maybe': give true or false"),
     "keys of auto": (["data.num_clips=1"], "write data=shapes or data=files before"),
-    "no network of that name": (["model.network=foo"], "unknown network 'foo'"),
+    "no network of that name": (
+        ["model.network=foo"],
+        "model.network='foo': input should be 'tiny_tsm' or",
+    ),
+    "words for frames": (
+        ["model=r3d", "weights=random", "model.frames=ten"],
+        "model.frames='ten': input should be a valid integer",
+    ),
+    "no such sampling": (
+        ["model=tsm", "weights=random", "model.sampling=unifrom"],
+        "model.sampling='unifrom': input should be 'uniform', 'center', 'dense' or 'published'",
+    ),
     "no target": (["target=null"], "target=None: give label, predicted, a class name or an index"),
     "unknown method": (["method=stepp"], "unknown method 'stepp': did you mean 'step'?"),
     "unknown model": (["model=r2p1d"], "unknown model 'r2p1d': "),

@@ -79,6 +79,16 @@ def test_a_connection_that_breaks_is_resumed(site: Site, path: Path) -> None:
     assert not parts(path)
 
 
+def test_what_had_come_entirely_is_not_asked_for_again(site: Site, path: Path) -> None:
+    site.cut_at = 400_000
+    with pytest.raises(WeightsError):
+        fetch(site.url, path, anything)
+    parts(path)[0].write_bytes(BODY)  # as if killed before the last step
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+    assert site.asked == [None, None]
+
+
 def test_a_process_that_is_killed_is_resumed(site: Site, path: Path) -> None:
     site.pause = threading.Event()  # never set: the first piece comes, then the server waits
     with subprocess.Popen([sys.executable, "-c", SCRIPT, site.url, str(path)]) as process:
@@ -148,6 +158,11 @@ def test_a_web_page_is_not_the_file(site: Site, path: Path) -> None:
     with pytest.raises(WeightsError, match="answered with a web page instead of the file"):
         fetch(site.url, path, anything)
     assert not path.exists()
+
+
+def test_what_the_server_says_is_told(site: Site, path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"could not be fetched \(HTTP Error 404: Not Found\)"):
+        fetch(f"{site.url}.gone", path, anything)
 
 
 def test_a_server_that_is_not_trusted(

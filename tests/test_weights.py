@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tests.formulas import clip, fill
 from tests.test_i3d import piergiaj_names
-from videxplain import api, catalog
+from videxplain import api, catalog, model_choice
 from videxplain.errors import ConfigError, WeightsError
 from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
 from videxplain.models.classifier import VideoClassifier
@@ -292,7 +292,7 @@ def test_digests(tmp_path: Path) -> None:
 
 
 def chosen(model: str, dataset: str, **changes: object) -> dict[str, Any]:
-    return dict(catalog.choose_weights(catalog.section("model", model, changes, dataset)))
+    return dict(model_choice.choose_weights(catalog.section("model", model, changes, dataset)))
 
 
 @pytest.mark.parametrize(

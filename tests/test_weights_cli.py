@@ -105,6 +105,8 @@ def test_check_tries_every_network(run: Run, tmp_path: Path) -> None:
         (["check", "nowhere.pth"], "weights=nowhere.pth is not a file"),
         (["check", "page.pth"], "page.pth is a web page, not weights"),
         (["info", "i3dd"], "unknown model 'i3dd': did you mean 'i3d'"),
+        (["info", "custom"], "unknown model 'custom': choose from i3d"),
+        (["check", "page.pth", "--model", "custom"], "unknown model 'custom'"),
         (["info", "i3d", "--pretrain-dataset", "shapes"], "does not go with model=i3d"),
         (["fetch", "tiny_tsm"], "model=tiny_tsm has no published file to fetch"),
         (["fetch", "tsm", "--weights", "e5"], "choose e100_dense, e50, tsn_e50, auto"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from videxplain import catalog, targets
+from videxplain import catalog, model_choice, targets
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import VideoClassifier
@@ -39,8 +39,8 @@ def load_model(
     section = catalog.section("model", name, {"weights": weights, **changes}, pretrain_dataset)
     if pretrain_dataset is not None:
         catalog.check_name("pretrain_dataset", pretrain_dataset)
-        catalog.check_pair(name, section, pretrain_dataset)
-    chosen = catalog.choose_weights(section)
+        model_choice.check_pair(name, section, pretrain_dataset)
+    chosen = model_choice.choose_weights(section)
     classifier: VideoClassifier = catalog.build(chosen, "model", plugins)
     return classifier.to(pick_device(device))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from videxplain import catalog
+from videxplain import catalog, model_choice
 from videxplain.errors import ConfigError, unknown_name
 
 FORMAT = 1
@@ -87,7 +87,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     plain = catalog.plain_values(filled, resolve=True)
     _check_values(plain)
     chosen = {group: choices.get(group) for group in ("model", "method")}
-    return {**plain, "model": catalog.choose_weights(plain["model"]), "choices": chosen}
+    return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
 
 def check_pair(config: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ def check_pair(config: Mapping[str, Any]) -> None:
         UnsupportedPairError: With the data sets that are possible.
     """
     name = config["choices"]["model"]
-    catalog.check_pair(name, config["model"], config["pretrain_dataset"]["name"])
+    model_choice.check_pair(name, config["model"], config["pretrain_dataset"]["name"])
 
 
 def job_folder(config: Mapping[str, Any], weights_sha256: str) -> Path:

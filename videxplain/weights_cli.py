@@ -12,7 +12,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
-from videxplain import catalog
+from videxplain import catalog, model_choice
 from videxplain.errors import ConfigError, VidexplainError, WeightsError, unknown_name
 from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
 
@@ -34,6 +34,8 @@ def main() -> None:
     """Run the command ``videxplain-weights``."""
     arguments = _parser().parse_args()
     try:
+        if getattr(arguments, "model", None):
+            _check_model(arguments.model)
         arguments.run(arguments)
     except KeyboardInterrupt:
         tqdm.write(
@@ -101,8 +103,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
     section = catalog.section("model", arguments.model, {"weights": arguments.weights}, dataset)
     if dataset is not None:
         catalog.check_name("pretrain_dataset", dataset)
-        catalog.check_pair(arguments.model, section, dataset)
-    fields = catalog.choose_weights(section).get("checkpoint")
+        model_choice.check_pair(arguments.model, section, dataset)
+    fields = model_choice.choose_weights(section).get("checkpoint")
     if fields is None:
         names = [each.name for each in _known() if each.model == arguments.model]
         if not names:
@@ -147,7 +149,7 @@ def _mistake(model: str, pretrain_dataset: str, path: Path) -> str | None:
     """Why a model does not take a file, None if it does."""
     section = catalog.section("model", model, {"weights": str(path)}, pretrain_dataset)
     try:
-        catalog.build(catalog.choose_weights(section), "model")
+        catalog.build(model_choice.choose_weights(section), "model")
     except WeightsError as error:
         return str(error).removeprefix(f"{path}: ")
     return None
@@ -187,10 +189,19 @@ def _known() -> Iterator[_Known]:
 
 def _pairs(model: str | None) -> Iterator[tuple[str, str]]:
     """A model, or every one with a network of its own, with each of its data sets."""
-    for name in [model] if model else catalog.names("model"):
-        if name != "custom":
-            for pretrain_dataset in catalog.section("model", name)["pretrain_datasets"]:
-                yield name, pretrain_dataset
+    for name in [model] if model else _own_models():
+        for pretrain_dataset in catalog.section("model", name)["pretrain_datasets"]:
+            yield name, pretrain_dataset
+
+
+def _own_models() -> list[str]:
+    return [name for name in catalog.names("model") if name != "custom"]
+
+
+def _check_model(name: str) -> None:
+    """Refuse what is no network of this package."""
+    if name not in _own_models():
+        raise ConfigError(unknown_name("model", name, _own_models()))
 
 
 def _numbers(values: list[float]) -> str:

@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import PositiveInt, validate_call
 from torch import nn
 
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import Layout, VideoClassifier
-from videxplain.models.preprocessing import as_size
+from videxplain.models.preprocessing import Size
 from videxplain.models.weights import load_weights
 from videxplain.sampling import Rule
 
 
+@validate_call
 def custom(  # noqa: PLR0913
     net: object,
     weights: str,
     *,
-    frames: int,
-    size: Sequence[int],
-    resize: int | Sequence[int] | None,
+    frames: PositiveInt,
+    size: Size,
+    resize: PositiveInt | Size | None,
     mean: Sequence[float],
     std: Sequence[float],
     class_names: Sequence[str] | None,
@@ -59,8 +61,8 @@ def custom(  # noqa: PLR0913
     return VideoClassifier(
         net,
         frames=frames,
-        size=as_size(size),
-        resize=resize if resize is None or isinstance(resize, int) else as_size(resize),
+        size=size,
+        resize=resize,
         mean=mean,
         std=std,
         class_names=class_names,

@@ -49,7 +49,7 @@ def fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         message = (
             f"the weights {path.name} are not in {path.parent} and could not be fetched "
-            f"({getattr(error, 'reason', None) or error}): run the same command again to go on "
+            f"({_reason(error)}): run the same command again to go on "
             f"from where it stopped, or put the file there by hand (curl -fL -o {path.name} "
             f"{url}), or give weights=<path>; weights=random runs without"
         )
@@ -60,7 +60,6 @@ def _fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
     part = _receive(url, path)
     try:
         check(part)
-        part.chmod(0o644)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -73,6 +72,8 @@ def _receive(url: str, path: Path) -> Path:
         done = part.stat().st_size if version and part.is_file() else 0
         if not done:
             return _save(answer, part, 0)
+    if str(done) == answer.headers.get("Content-Length"):
+        return part  # all of it had come
     rest = Request(url, headers={"Range": f"bytes={done}-", "If-Range": version})
     with _open(rest) as answer:
         went_on = answer.status == _PARTIAL_CONTENT
@@ -101,7 +102,7 @@ def _save(answer: Answer, part: Path, done: int) -> Path:
         raise OSError(message)
     stated = answer.headers.get("Content-Length")
     total = None if stated is None else done + int(stated)
-    bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=part.name.strip("."))
+    bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, disable=None)
     with part.open("ab") as file, bar:
         file.truncate(done)
         while chunk := answer.read1(_CHUNK):
@@ -112,6 +113,10 @@ def _save(answer: Answer, part: Path, done: int) -> Path:
         message = f"the connection ended after {came} of {total} bytes"
         raise OSError(message)
     return part
+
+
+def _reason(error: Exception) -> str:
+    return str(error).removeprefix("<urlopen error ").removesuffix(">")
 
 
 def _open(request: Request) -> Answer:

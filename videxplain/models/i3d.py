@@ -6,22 +6,23 @@ Hassony et al.; files in the layout of Piergiovanni's conversion are renamed.
 """
 
 import copy
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveInt, validate_call
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from videxplain.errors import ConfigError, unknown_name
+from videxplain.errors import ConfigError
 from videxplain.models.build import fill, random_net, weights_file
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import KINETICS_MEAN, KINETICS_STD, VideoClassifier
-from videxplain.models.preprocessing import Size, as_size
+from videxplain.models.preprocessing import Size
 from videxplain.sampling import Rule
 from videxplain.types import Frames, Logits
 
@@ -188,17 +189,18 @@ class I3D(nn.Module):
         return logits
 
 
+@validate_call
 def i3d(  # noqa: PLR0913
     pretrain_dataset: str,
     weights: str,
     weights_dir: str | None,
     checkpoint: Mapping[str, object] | None,
     *,
-    convention: str,
-    width: float,
-    frames: int,
-    size: Sequence[int],
-    resize: int,
+    convention: Literal["hassony2", "deepmind", "published"],
+    width: Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    frames: PositiveInt,
+    size: tuple[PositiveInt, PositiveInt],
+    resize: PositiveInt,
     sampling: Rule,
 ) -> VideoClassifier:
     """Build an I3D with the preprocessing of its training.
@@ -217,23 +219,17 @@ def i3d(  # noqa: PLR0913
         sampling: Which frames of a video are seen.
 
     Raises:
-        ConfigError: If a value cannot be used.
+        ConfigError: If the network cannot take such a clip.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    if convention not in CONVENTIONS:
-        raise ConfigError(unknown_name("convention", convention, CONVENTIONS))
-    if not 0 < width < math.inf:
-        message = f"width={width}: give a share of the channels above 0"
-        raise ConfigError(message)
     chosen = CONVENTIONS[convention]
     names = class_names(pretrain_dataset)
     net = random_net(partial(I3D, len(names), width, chosen))
-    crop = as_size(size)
-    _try(net, frames, crop)
+    _try(net, frames, size)
     return VideoClassifier(
         net,
         frames=frames,
-        size=crop,
+        size=size,
         resize=resize,
         mean=chosen.mean,
         std=chosen.std,

@@ -4,8 +4,6 @@ The resizing is torchvision's for video (bilinear, no antialiasing), so that pub
 the pictures they were trained on.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from einops import rearrange
@@ -13,25 +11,10 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from videxplain.errors import ConfigError
 from videxplain.types import VideoFrames
 
 Size = tuple[int, int]
 """Height and width in pixels."""
-
-
-def as_size(given: Sequence[int]) -> Size:
-    """A list from a configuration as a size.
-
-    Raises:
-        ConfigError: If it has not two entries.
-    """
-    try:
-        height, width = given
-    except ValueError as error:
-        message = f"a size is [height, width], not {list(given)}"
-        raise ConfigError(message) from error
-    return height, width
 
 
 def resized_size(given: Size, resize: int | Size | None, crop: Size) -> Size:

@@ -8,13 +8,14 @@ They stand for the two families of the paper: `TinyR2Plus1D` convolves over time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
+from pydantic import validate_call
 from torch import Tensor, nn
 
-from videxplain.errors import ConfigError, unknown_name
 from videxplain.models.build import fill, random_net, weights_file
 from videxplain.models.classifier import Layout, VideoClassifier
 from videxplain.models.tsm import shift_in_time
@@ -123,7 +124,8 @@ class TinyR2Plus1D(nn.Module):
         return logits
 
 
-def tiny(network: str, weights: str) -> VideoClassifier:
+@validate_call
+def tiny(network: Literal["tiny_tsm", "tiny_r2plus1d"], weights: str) -> VideoClassifier:
     """Build one of the two with the weights that come with the package.
 
     Args:
@@ -133,8 +135,6 @@ def tiny(network: str, weights: str) -> VideoClassifier:
     Raises:
         WeightsError: If the weights do not fit.
     """
-    if network not in _NETWORKS:
-        raise ConfigError(unknown_name("network", network, _NETWORKS))
     classes, layout, cam_layout = _NETWORKS[network]
     net = random_net(partial(classes, len(CLASS_NAMES)))
     own = _WEIGHTS / f"{network}.safetensors"

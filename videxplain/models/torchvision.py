@@ -6,7 +6,9 @@ https://arxiv.org/abs/1711.11248.
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Literal
 
+from pydantic import PositiveInt, validate_call
 from torchvision.models import get_model, get_model_weights
 
 from videxplain.models.build import fill, random_net, weights_file
@@ -15,14 +17,15 @@ from videxplain.models.classifier import VideoClassifier
 from videxplain.sampling import Rule
 
 
+@validate_call
 def video_resnet(  # noqa: PLR0913
-    network: str,
+    network: Literal["r2plus1d_18", "r3d_18", "mc3_18"],
     pretrain_dataset: str,
     weights: str,
     weights_dir: str | None,
     checkpoint: Mapping[str, object] | None,
     *,
-    frames: int,
+    frames: PositiveInt,
     sampling: Rule,
 ) -> VideoClassifier:
     """Build one of the three with its own preprocessing.

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from einops import rearrange
 from jaxtyping import Float
+from pydantic import PositiveInt, validate_call
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck
@@ -70,7 +71,7 @@ class TSM(nn.Module):
     Args:
         heads: Number of classes of each linear layer, by its name.
         head: The layer that answers.
-        frames: Frames of a clip.
+        frames: Frames of a clip; without a shift, any number will do.
         shift: Whether channels are exchanged; without, the frames do not know each other (TSN).
     """
 
@@ -78,7 +79,7 @@ class TSM(nn.Module):
         self, heads: Mapping[str, int], head: str, *, frames: int = 8, shift: bool = True
     ) -> None:
         super().__init__()
-        self.frames = frames
+        self.frames = frames if shift else None
         self.head = head
         self.base_model = resnet50(weights=None)
         self.base_model.fc = nn.Identity()
@@ -95,7 +96,7 @@ class TSM(nn.Module):
             ConfigError: If the clip has another length than the network was built for.
         """
         batch, length = frames.shape[:2]
-        if length != self.frames:
+        if self.frames not in (None, length):
             message = (
                 f"this network was built for clips of {self.frames} frames and got {length}: "
                 f"build it with frames={length}"
@@ -106,6 +107,7 @@ class TSM(nn.Module):
         return rearrange(logits, "(b t) k -> b t k", b=batch).mean(dim=1)
 
 
+@validate_call
 def tsm(  # noqa: PLR0913
     pretrain_dataset: str,
     weights: str,
@@ -113,9 +115,9 @@ def tsm(  # noqa: PLR0913
     checkpoint: Mapping[str, object] | None,
     *,
     shift: bool,
-    frames: int,
+    frames: PositiveInt,
     sampling: Rule,
-    stride: int,
+    stride: PositiveInt,
 ) -> VideoClassifier:
     """Build a TSM or TSN with the preprocessing of its training.
 
