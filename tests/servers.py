@@ -21,6 +21,8 @@ class Site:
         cut_at: Bytes after which the connection is closed; None sends all.
         pause: Set: the server waits for it before each piece after the first.
         ranges: Whether it takes ``Range``.
+        wrong_part: Whether it answers a ``Range`` with the whole file as if it were the part.
+        length: Whether it states how long the file is.
         kind: Content type.
         redirect: Where it sends the client instead.
         asked: The ``Range`` of each request so far.
@@ -31,6 +33,8 @@ class Site:
     cut_at: int | None = None
     pause: threading.Event | None = None
     ranges: bool = True
+    wrong_part: bool = False
+    length: bool = True
     kind: str = "application/octet-stream"
     redirect: str | None = None
     asked: list[str | None] = field(default_factory=list)
@@ -46,22 +50,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.site
         site.asked.append(self.headers["Range"])
+        start = self._start()
         if not site.url.endswith(self.path):
             self.send_error(404)
-            return
-        if site.redirect is not None:
+        elif site.redirect is not None:
             self.send_response(302)
             self.send_header("Location", site.redirect)
             self.end_headers()
-            return
-        start = self._start()
-        self.send_response(206 if start else 200)
+        elif start >= len(site.body):
+            self.send_error(416)
+        else:
+            self.send_response(206 if start else 200)
+            self._send(0 if site.wrong_part else start)
+
+    def _send(self, start: int) -> None:
+        """The body from ``start`` on, and what it is."""
+        site, size = self.site, len(self.site.body)
         self.send_header("Content-Type", site.kind)
-        self.send_header("Content-Length", str(len(site.body) - start))
+        self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        if site.length:
+            self.send_header("Content-Length", str(size - start))
         if site.etag is not None:
             self.send_header("ETag", site.etag)
         self.end_headers()
-        end = len(site.body) if site.cut_at is None else site.cut_at
+        end = size if site.cut_at is None else site.cut_at
         try:
             for at in range(start, end, PIECE):
                 self.wfile.write(site.body[at : min(at + PIECE, end)])

@@ -43,7 +43,10 @@ def test_lists_are_the_published_ones(shared: Path) -> None:
     [
         ("turn-on-P03_05", 1),
         ("turn-P03_05", 0),
-        ("turn-on", 0),  # what follows the dash may be anything
+        ("turn-on", 1),
+        ("Turn-On-P03", 1),
+        ("turn_on-P03", 1),
+        ("turn-off", 0),  # what follows the dash may be anything
         ("pan:dust-1", 3),
         ("pan_dust-1", 3),
         ("PAN DUST-1", 3),
@@ -58,9 +61,26 @@ def test_labels_of_folders(tmp_path: Path, folder: str, wanted: int | None) -> N
     assert classifier.label_index(vx.read_video(tmp_path / folder)) == wanted
 
 
-@pytest.mark.parametrize("folder", ["trun-on-P03", "6-P03", "-P03"])
+@pytest.mark.parametrize("folder", ["trun-on-P03", "6-P03", "-P03", "--3"])
 def test_labels_that_are_none(tmp_path: Path, folder: str) -> None:
     classifier = vx.VideoClassifier(SmallNet(len(KITCHEN)), class_names=KITCHEN)
     write_frames(tmp_path / folder, ["1.png"])
     with pytest.raises(DataError, match="is none of the network's classes"):
         classifier.label_index(vx.read_video(tmp_path / folder))
+
+
+@pytest.mark.parametrize("name", ["turn-on", "turn_on", "TURN ON", "1"])
+def test_targets_by_name_or_index(name: str) -> None:
+    classifier = vx.VideoClassifier(SmallNet(len(KITCHEN)), class_names=KITCHEN)
+    assert classifier.class_index(name) == 1
+    with pytest.raises(ConfigError, match="unknown class '--3'"):
+        classifier.class_index("--3")
+
+
+def test_a_label_that_is_a_number_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    classifier = vx.VideoClassifier(SmallNet(len(KITCHEN)), class_names=KITCHEN, size=(8, 8))
+    write_frames(tmp_path / "2-05-2020", ["1.png"])
+    clips = classifier.preprocess(vx.read_video(tmp_path / "2-05-2020"))
+    assert clips.label(0) == 2
+    assert "2-05-2020: taken as class take" in caplog.messages

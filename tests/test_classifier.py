@@ -43,6 +43,18 @@ def test_wrong_values_are_told_at_once(wrong: dict[str, Any]) -> None:
         vx.VideoClassifier(SmallNet(), **wrong)
 
 
+def test_a_clip_that_is_no_batch_is_told() -> None:
+    """In a process of its own, without the type checker that these tests run under."""
+    script = (
+        "import torch, videxplain as vx\n"
+        "classifier = vx.VideoClassifier(torch.nn.Conv3d(3, 2, 1))\n"
+        "try:\n    classifier(torch.zeros(3, 16, 112, 112))\n"
+        "except vx.VidexplainError as error:\n    assert 'give a batch b c t h w' in str(error)\n"
+        "else:\n    raise SystemExit(1)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 @pytest.mark.parametrize("wrong", ["size=(64,)", "sampling='unifrom'", "layout='b t h w c'"])
 def test_wrong_types_are_told_at_once(wrong: str) -> None:
     """In a process of its own, without the type checker that these tests run under."""

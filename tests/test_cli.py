@@ -375,7 +375,27 @@ def test_what_follows_from_the_weights_is_kept_with_the_results(run: Run) -> Non
     ran = run("model=tsm", "weights=random", "method=center", "metrics=[visible_area]", *shapes)
     assert ran.code == 0, ran.err
     model = json.loads((job_folder() / "result.json").read_text())["config"]["model"]
-    assert (model["weights"], model["sampling"], model["shift"]) == ("random", "dense", True)
+    assert (model["weights"], model["sampling"]) == ("random", "dense")
+
+
+def test_help_describes_the_method_that_is_named(run: Run) -> None:
+    ran = run("method=step", "--help")
+    assert ran.code == 0
+    assert "Find, for each area, the mask of lowest energy." in ran.out
+    for fact in ("signed         no", "complete       no", "deterministic  yes"):
+        assert fact in ran.out
+    assert "400 forward and 400 backward passes a clip" in ran.out
+    assert "Li et al., WACV 2021, arXiv 2005.00375" in ran.out
+    assert "variant: preserve             # delete, dual" in ran.out
+    wrong = run("--help", "method=stepp")
+    assert wrong.code == 2
+    assert "did you mean 'step'" in wrong.err
+
+
+def test_help_without_a_method_shows_every_choice(run: Run) -> None:
+    ran = run("--help")
+    assert ran.code == 0
+    assert "method: 2d_ep, 3d_ep, center, grad, grad_cam" in ran.out
 
 
 def test_version(run: Run) -> None:

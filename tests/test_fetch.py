@@ -1,9 +1,12 @@
 """Fetching over https from a real server: interrupted, resumed, refused."""
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +16,9 @@ from typing import Any
 import pytest
 
 from tests.servers import PIECE, Site, serve
+from videxplain import catalog, weights_cli
 from videxplain.errors import WeightsError
+from videxplain.models import fetch as fetching
 from videxplain.models.checkpoints import Checkpoint, file_sha256, git_blob
 from videxplain.models.fetch import fetch
 
@@ -117,6 +122,48 @@ def test_what_cannot_be_resumed_starts_anew(site: Site, path: Path, change: str)
     assert not parts(path)
 
 
+def test_a_server_that_sends_another_part(site: Site, path: Path) -> None:
+    site.cut_at = 400_000
+    with pytest.raises(WeightsError):
+        fetch(site.url, path, anything)
+    site.cut_at, site.wrong_part = None, True
+    with pytest.raises(WeightsError, match="answered with another part of the file"):
+        fetch(site.url, path, anything)
+    assert not path.exists()
+
+
+def test_a_server_that_states_no_length(site: Site, path: Path) -> None:
+    site.length = False
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+
+
+def test_a_server_that_falls_silent(
+    site: Site, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_PATIENCE", 0.5)
+    site.pause = threading.Event()
+    start = time.perf_counter()
+    with pytest.raises(WeightsError, match="timed out"):
+        fetch(site.url, path, anything)
+    assert time.perf_counter() - start < 5
+    site.pause.set()
+    fetch(site.url, path, anything)
+    assert path.read_bytes() == BODY
+
+
+def test_progress_is_shown_on_a_terminal(site: Site, path: Path) -> None:
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    command = [sys.executable, "-c", SCRIPT, site.url, str(path)]
+    subprocess.run(command, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "100%" in shown
+    assert "1.23M/1.23M" in shown
+
+
 def test_a_wrong_hash_is_refused(site: Site, path: Path) -> None:
     for digest in ({"sha256": "01234567"}, {"git_blob": "0" * 40}):
         with pytest.raises(WeightsError, match=r"is not the published file.*weights=<path>"):
@@ -196,3 +243,29 @@ def test_no_network_is_told_within_seconds(tmp_path: Path) -> None:
     assert f"curl -fL -o net-0123abcd.pth {url}" in str(told.value)
     assert str(tmp_path) in str(told.value)
     assert not [each for each in tmp_path.iterdir() if each.suffix != ".lock"]
+
+
+def test_the_command_fetches(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command itself, with a configuration whose file lies on this server."""
+    monkeypatch.setattr(catalog, "conf_folder", lambda: tmp_path / "conf")
+    shutil.copytree(Path(__file__).parents[1] / "conf", tmp_path / "conf")
+    model = tmp_path / "conf" / "model" / "mc3.yaml"
+    published = "https://download.pytorch.org/models/mc3_18-a90a0ba3.pth"
+    (tmp_path / "copy").write_bytes(BODY)
+    digest = file_sha256(tmp_path / "copy")
+    text = model.read_text().replace(published, site.url).replace("a90a0ba3", digest[:8])
+    model.write_text(text)
+    command = ["videxplain-weights", "fetch", "mc3", "--weights-dir", str(tmp_path / "cache")]
+    monkeypatch.setattr(sys, "argv", command)
+    site.cut_at = 400_000
+    with pytest.raises(SystemExit) as stopped:
+        weights_cli.main()
+    assert stopped.value.code == 2
+    assert "ended after 400000 of 1234567 bytes" in capsys.readouterr().err
+    site.cut_at = None
+    weights_cli.main()
+    assert (tmp_path / "cache" / "net.pth").read_bytes() == BODY
+    assert f"sha256 {digest}" in capsys.readouterr().out
+    assert site.asked[-1] == "bytes=400000-"

@@ -146,15 +146,18 @@ def edges(padded: Tensor, dim: int) -> tuple[int, int]:
 def test_the_least_clip_is_what_the_message_says(convention: str) -> None:
     net = small(convention)
     assert net(clip(1, 10, 194, 194)).shape == (1, CLASSES)
-    for frames, side in ((8, 224), (16, 192)):
+    for frames, side in ((8, 224), (16, 192), (1, 224), (16, 1)):
         with pytest.raises(ConfigError, match="give at least 10 frames and 194 pixels a side"):
             net(clip(1, frames, side, side))
 
 
 def test_a_clip_too_small_is_told_before_the_weights_are_read(tmp_path: Path) -> None:
     (tmp_path / "empty.pth").touch()
-    with pytest.raises(ConfigError, match="cannot take 8 frames of 224 x 224 pixels"):
-        api.load_model("i3d", weights=str(tmp_path / "empty.pth"), frames=8)
+    for frames, side in ((8, 224), (16, 192), (8, 32), (1, 224), (16, 1)):
+        with pytest.raises(ConfigError, match=f"{frames} frames of {side} x {side} pixels"):
+            api.load_model(
+                "i3d", weights=str(tmp_path / "empty.pth"), frames=frames, size=[side, side]
+            )
     with pytest.raises(ConfigError, match=r"model\.size\.1: field required"):
         api.load_model("i3d", weights="random", size=[224])
 
@@ -167,6 +170,8 @@ def test_width() -> None:
     assert counts[-1] == golden("networks")["i3d_hassony2"]["parameters"]
     with pytest.raises(ConfigError, match=r"model\.width=0: input should be greater than 0"):
         api.load_model("i3d", weights="random", width=0)
+    with pytest.raises(ConfigError, match=r"model\.width=1000.0: input should be less than or"):
+        api.load_model("i3d", weights="random", width=1e3)
     with pytest.raises(ConfigError, match=r"'hassony': input should be 'hassony2', 'deepmind' or"):
         api.load_model("i3d", weights="random", convention="hassony")
 

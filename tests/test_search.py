@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.formulas import assert_stats, clip, golden
-from videxplain import api
+from tests import reference
+from tests.formulas import SmallNet, assert_stats, clip, golden
+from videxplain import api, catalog
 from videxplain.methods.extremal.variants import VARIANTS
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips
@@ -133,3 +134,88 @@ def test_works_inside_no_grad(small: VideoClassifier) -> None:
 class Pool(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return features.mean((2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("method", "area", "changes"),
+    [
+        ("2d_ep", 0.05, {}),
+        ("2d_ep", 0.2, {"variant": "dual", "perturbation": "fade"}),
+        ("3d_ep", 0.15, {"variant": "delete", "perturbation": "fade"}),
+        ("3d_ep", 0.3, {"variant": "dual"}),
+        ("step", 0.02, {}),
+        ("step", 0.5, {"perturbation": "fade"}),
+        ("step", 0.1, {"variant": "dual"}),
+    ],
+)
+def test_agrees_with_the_plain_transcription(
+    method: str, area: float, changes: dict[str, Any]
+) -> None:
+    """In float64, so that what differs is the formula: the smooth maximum is exact to 1e-5.
+
+    Where a mask lies at the edge between two levels of the pyramid, that shows in the mask as 1e-3.
+    """
+    net = SmallNet().double()
+    frames = clip(2, 4, 112, 112)[1:].double()
+    wanted, rewards, reguls = reference.search(
+        net, frames[0], 3, reference.RECIPES[method], area=area, sigma=11, iterations=5, **changes
+    )
+    given = {"perturb_area": area, "num_iter": 5, **changes}
+    found = explain(VideoClassifier(net).double(), method, Clips(frames), **given)
+    assert found.curves["reward"][0, 0].tolist() == pytest.approx(rewards, rel=1e-5)
+    assert found.curves["regul"][0, 0].tolist() == pytest.approx(reguls, rel=1e-5)
+    torch.testing.assert_close(found.values[0, 0, 0], wanted, atol=2e-3, rtol=0)
+
+
+def test_agrees_at_224_pixels() -> None:
+    net = SmallNet().double()
+    frames = clip(1, 2, 224, 224).double()
+    wanted, rewards, reguls = reference.search(
+        net, frames[0], 3, reference.RECIPES["3d_ep"], area=0.1, sigma=23, iterations=3
+    )
+    found = explain(VideoClassifier(net).double(), "3d_ep", Clips(frames), num_iter=3)
+    assert found.curves["reward"][0, 0].tolist() == pytest.approx(rewards, rel=1e-5)
+    assert found.curves["regul"][0, 0].tolist() == pytest.approx(reguls, rel=1e-5)
+    torch.testing.assert_close(found.values[0, 0, 0], wanted, atol=2e-3, rtol=0)
+
+
+def test_agrees_once_the_core_term_counts() -> None:
+    net = SmallNet().double()
+    frames = clip(1, 8, 112, 112).double()
+    recipe = reference.Recipe(1, growth=1.0008668, core_from=2)
+    wanted, _, reguls = reference.search(
+        net, frames[0], 3, recipe, area=0.1, sigma=11, iterations=4
+    )
+    terms = catalog.section("method", "step")["terms"]
+    core = {**terms["core"], "weight": {"start": 300, "first": 2}}
+    changes = {"terms": {**terms, "core": core}, "num_iter": 4}
+    found = explain(VideoClassifier(net).double(), "step", Clips(frames), **changes)
+    assert found.curves["regul"][0, 0].tolist() == pytest.approx(reguls, rel=1e-5)
+    torch.testing.assert_close(found.values[0, 0, 0], wanted, atol=2e-3, rtol=0)
+
+
+def test_2d_ep_and_3d_ep_agree_on_one_frame(small: VideoClassifier) -> None:
+    clips = Clips(clip(1, 1, 64, 64))
+    flat, deep = (explain(small, method, clips, num_iter=5) for method in ("2d_ep", "3d_ep"))
+    torch.testing.assert_close(flat.values, deep.values)
+
+
+def test_the_summed_map_over_areas(small: VideoClassifier) -> None:
+    clips = Clips(clip(2, 8, 56, 56))
+    areas = [0.05, 0.1, 0.5]
+    masks = explain(small, "3d_ep", clips, num_iter=4, perturb_area=areas)
+    found = explain(
+        small, "3d_ep", clips, num_iter=4, perturb_area=areas, combine="sum", smooth_sigma=3
+    )
+    total = masks.values.sum(dim=0)
+    wanted = torch.stack([reference.blur(each[0].double(), 3.0) for each in total])[:, None]
+    wanted = wanted / wanted.amax(dim=(1, 2, 3, 4), keepdim=True)
+    torch.testing.assert_close(found.values[0].double(), wanted, atol=1e-5, rtol=0)
+    assert found.areas is None
+    assert found.values.amax(dim=(0, 2, 3, 4, 5)).tolist() == pytest.approx([1, 1])
+    assert torch.equal(found.curves["energy_area0.1"], masks.curves["energy"][1:2])
+    plain = explain(
+        small, "3d_ep", clips, num_iter=4, perturb_area=areas, combine="sum", smooth_sigma=0
+    )
+    highest = total.amax(dim=(1, 2, 3, 4), keepdim=True)
+    torch.testing.assert_close(plain.values[0], total / highest)

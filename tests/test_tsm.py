@@ -71,3 +71,16 @@ def test_sampling_follows_the_weights() -> None:
     window = sample("dense", 100, 8, stride=8, name="a video")
     assert window == [18, 26, 34, 42, 50, 58, 66, 74]
     assert sample("dense", 20, 8, stride=8, name="a video") == [0, 8, 16, 4, 12, 0, 8, 16]
+
+
+def test_preprocessing_is_that_of_the_training() -> None:
+    classifier = tsm()
+    assert (classifier.resize, classifier.size, classifier.layout) == (256, (224, 224), "b t c h w")
+    assert classifier.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert classifier.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
+    assert (classifier.frames, classifier.stride) == (8, 8)
+
+
+def test_frames_of_other_axes_are_told() -> None:
+    with pytest.raises(ConfigError, match="give a batch b c t h w with 3 colours"):
+        tsm()(torch.zeros(1, 8, 3, 64, 64))

@@ -13,13 +13,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tests.formulas import clip, fill
+from tests import formulas
+from tests.formulas import clip
 from tests.test_i3d import piergiaj_names
-from videxplain import api, catalog, model_choice
+from videxplain import api, catalog
+from videxplain.config import job_hash
 from videxplain.errors import ConfigError, WeightsError
 from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
 from videxplain.models.classifier import VideoClassifier
-from videxplain.models.weights import load_weights
+from videxplain.models.weights import fill, read_weights
 
 State = dict[str, Tensor]
 
@@ -50,7 +52,7 @@ def test_saved_weights_load(tmp_path: Path, suffix: str) -> None:
         torch.save(given.state_dict(), path)
     else:
         save_file(given.state_dict(), path)
-    assert load_weights(taken, path) == file_sha256(path)
+    assert fill(taken, read_weights(path)) == file_sha256(path)
     assert torch.equal(weight(taken), weight(given))
 
 
@@ -107,7 +109,7 @@ def small(model: str, dataset: str, weights: str) -> VideoClassifier:
 
 
 def logits(classifier: VideoClassifier) -> Tensor:
-    side = 194 if classifier.resize == 256 and classifier.layout == "b c t h w" else 64
+    side = 224 if classifier.resize == 256 and classifier.layout == "b c t h w" else 64
     with torch.no_grad():
         scores: Tensor = classifier(clip(1, classifier.frames, side, side))
     return scores
@@ -120,7 +122,7 @@ def test_imitations_of_published_files_give_the_same_logits(
 ) -> None:
     model, dataset, imitate = IMITATIONS[name]
     own = small(model, dataset, "random")
-    own.net.load_state_dict(fill(own.net.state_dict()))
+    own.net.load_state_dict(formulas.fill(own.net.state_dict()))
     path = tmp_path / "file.pth"
     torch.save(imitate(own.net.state_dict()), path, _use_new_zipfile_serialization=not legacy)
     loaded = small(model, dataset, str(path))
@@ -133,7 +135,7 @@ def test_imitations_of_published_files_give_the_same_logits(
 def test_half_precision_is_taken_for_what_it_says(tmp_path: Path, name: str) -> None:
     model, dataset, imitate = IMITATIONS[name]
     own = small(model, dataset, "random")
-    state = half(fill(own.net.state_dict()))
+    state = half(formulas.fill(own.net.state_dict()))
     own.net.load_state_dict(state)
     torch.save(imitate(state), tmp_path / "half.pth")
     loaded = small(model, dataset, str(tmp_path / "half.pth"))
@@ -145,16 +147,68 @@ def test_half_precision_is_taken_for_what_it_says(tmp_path: Path, name: str) -> 
     assert torch.equal(logits(loaded), logits(own))
 
 
-def test_tsm_and_tsn_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
-    plain = api.load_model("tsm", weights="random", shift=False, device="cpu").net.state_dict()
-    torch.save(prefixed(plain, "module."), tmp_path / "tsn.pth")
+def test_tsm_and_tsn_are_told_apart_by_what_they_hold(tmp_path: Path) -> None:
+    nets = {
+        "tsn": api.load_model("tsm", weights="random", shift=False, device="cpu").net,
+        "tsm": api.load_model("tsm", weights="random", device="cpu").net,
+    }
+    for name, each in nets.items():
+        torch.save(training(prefixed(each.state_dict(), "module.")), tmp_path / f"{name}.pth")
+        loaded = api.load_model("tsm", weights=str(tmp_path / f"{name}.pth"), device="cpu")
+        assert list(loaded.net.state_dict()) == list(each.state_dict())
     with pytest.raises(WeightsError, match=r"weights of a TSN.*give model\.shift=false"):
-        api.load_model("tsm", weights=str(tmp_path / "tsn.pth"))
-    api.load_model("tsm", weights=str(tmp_path / "tsn.pth"), shift=False)
-    shifted = api.load_model("tsm", weights="random", device="cpu").net.state_dict()
-    torch.save(shifted, tmp_path / "tsm.pth")
+        api.load_model("tsm", weights=str(tmp_path / "tsn.pth"), shift=True)
     with pytest.raises(WeightsError, match=r"weights of a TSM: give model\.shift=true"):
         api.load_model("tsm", weights=str(tmp_path / "tsm.pth"), shift=False)
+
+
+def test_a_layout_brings_the_network_that_it_was_published_with(tmp_path: Path) -> None:
+    """Whatever the file is called: the two pad clips of odd sizes in their own ways."""
+    own = formulas.fill(small("i3d", "kinetics", "random").net.state_dict())
+    torch.save(own, tmp_path / "a.pth")
+    torch.save(prefixed(piergiaj_names(own), "module."), tmp_path / "b.pth")
+    frames = clip(1, 17, 225, 225)
+    answers = {}
+    for name, convention in (("a", "hassony2"), ("b", "deepmind")):
+        path = str(tmp_path / f"{name}.pth")
+        loaded, asked = (
+            api.load_model("i3d", weights=path, width=1 / 16, device="cpu", **changes)
+            for changes in ({}, {"convention": convention})
+        )
+        answers[name] = loaded(frames)
+        assert torch.equal(answers[name], asked(frames))
+    assert (answers["a"] - answers["b"]).abs().max() > 1e-3
+    torch.save({**own, **piergiaj_names(own)}, tmp_path / "both.pth")
+    with pytest.raises(WeightsError, match="the same layer twice"):
+        api.load_model("i3d", weights=str(tmp_path / "both.pth"), width=1 / 16)
+
+
+def test_a_network_may_have_the_prefixes_itself(tmp_path: Path) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = net()
+
+    given = Wrapped()
+    for prefix in ("", "module.", "module.module."):
+        for suffix in (".pth", ".safetensors"):
+            state, path = prefixed(given.state_dict(), prefix), tmp_path / f"wrapped{suffix}"
+            (torch.save if suffix == ".pth" else save_file)(state, path)
+            taken = Wrapped()
+            fill(taken, read_weights(path))
+            assert torch.equal(weight(taken.model), weight(given.model))
+
+
+def test_no_cut_gets_through(tmp_path: Path) -> None:
+    """A file that ends anywhere is refused in a sentence."""
+    path = tmp_path / "cut.pth"
+    for legacy in (False, True):
+        torch.save(net().state_dict(), path, _use_new_zipfile_serialization=not legacy)
+        whole = path.read_bytes()
+        for length in range(1, len(whole), 7):
+            path.write_bytes(whole[:length])
+            with pytest.raises(WeightsError, match=r"cut\.pth"):
+                fill(net(), read_weights(path))
 
 
 REFUSED = {
@@ -163,15 +217,18 @@ REFUSED = {
     "page.pth": "is a web page, not weights",
     "page.safetensors": "is a web page, not weights",
     "words.pth": "no readable file of weights (no format of PyTorch)",
+    "page-bom.pth": "is a web page, not weights",
+    "pointer.pth": "is a pointer of git LFS, not weights",
+    "levels.pth": "holds no plain state_dict (it holds model, epoch): save",
     "words.safetensors": "no readable file of weights",
     "archive.pth": "no readable file of weights",
     "empty.pth": "is an empty file",
     "folder.pth": "is a folder",
     "nowhere.pth": "is not a file",
-    "evil.pth": "it holds posix.system besides tensors, and could run code",
-    "evil-legacy.pth": "it holds posix.system besides tensors, and could run code",
-    "evil-options.pth": "it holds tests.test_weights.Foreign besides tensors",
-    "module.pth": "it holds torch.nn.modules.container.Sequential besides tensors",
+    "evil.pth": "holds posix.system besides tensors, and a file that does could run code",
+    "evil-legacy.pth": "holds posix.system besides tensors, and a file that does could run code",
+    "evil-options.pth": "holds tests.test_weights.Foreign besides tensors",
+    "module.pth": "holds torch.nn.modules.container.Sequential besides tensors",
     "list.pth": "holds no plain state_dict",
     "numbers.pth": "holds no plain state_dict",
     "nothing.pth": "holds no plain state_dict",
@@ -181,6 +238,14 @@ REFUSED = {
     "other.pth": "it lacks 0.weight, 0.bias, 1.weight and 5 more; it has unknown layer.weight",
     "classes.pth": "it has 7 classes where the network has 2 (2.weight, 2.bias)",
     "wide.pth": "it has other shapes for 0.weight",
+    "scalar.pth": "it has other shapes for 2.bias",
+    "sparse.pth": "0.weight are no plain real numbers: save the weights as float32",
+    "complex.pth": "0.weight are no plain real numbers",
+    "float8.pth": "0.weight are no plain real numbers",
+    "whole.pth": "0.weight, 0.bias, 1.weight and 5 more are no plain real numbers",
+    "meta.pth": "0.weight are no plain real numbers",
+    "huge.pth": "NaN or infinite values in 0.weight: remove it",
+    "negative.pth": "variances below zero in 1.running_var",
     "nan.pth": "NaN or infinite values in 1.running_var",
     "overflow.pth": "NaN or infinite values in 0.weight",
 }
@@ -194,9 +259,12 @@ def _write_refused() -> None:
     Path("cut-legacy.pth").write_bytes(Path("legacy.pth").read_bytes()[:-20])
     for suffix in ("pth", "safetensors"):
         Path(f"page.{suffix}").write_text("\n<!DOCTYPE html><html>sign in</html>")
-        Path(f"words.{suffix}").write_text("version https://git-lfs.github.com/spec/v1\n")
+        Path(f"words.{suffix}").write_text("just some words\n")
     with zipfile.ZipFile("archive.pth", "w") as archive:
         archive.writestr("notes.txt", "notes")
+    Path("page-bom.pth").write_bytes(b"\xef\xbb\xbf<html>")
+    Path("pointer.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    torch.save({"model": good, "epoch": 3}, "levels.pth")
     Path("empty.pth").touch()
     Path("folder.pth").mkdir()
     torch.save(Evil(), "evil.pth")
@@ -214,6 +282,18 @@ def _write_refused() -> None:
     classes = {"2.weight": torch.zeros(7, 4), "2.bias": torch.zeros(7)}
     torch.save({**good, **classes}, "classes.pth")
     torch.save({**good, "0.weight": torch.zeros(4, 5)}, "wide.pth")
+    odd = {
+        "sparse": torch.zeros(4, 3).to_sparse(),
+        "complex": torch.zeros(4, 3, dtype=torch.complex64),
+        "float8": torch.zeros(4, 3).to(torch.float8_e4m3fn),
+        "meta": torch.zeros(4, 3, device="meta"),
+        "huge": torch.full((4, 3), 1e300, dtype=torch.float64),
+    }
+    for name, value in odd.items():
+        torch.save({**good, "0.weight": value}, f"{name}.pth")
+    torch.save({key: value.long() for key, value in good.items()}, "whole.pth")
+    torch.save({**good, "2.bias": torch.tensor(1.0)}, "scalar.pth")
+    torch.save({**good, "1.running_var": torch.full((4,), -1.0)}, "negative.pth")
     torch.save({**good, "1.running_var": torch.full((4,), torch.nan)}, "nan.pth")
     torch.save({**good, "0.weight": torch.full((4, 3), 1e6).half()}, "overflow.pth")
 
@@ -225,7 +305,7 @@ def test_refused_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         taken = net()
         before = {key: value.clone() for key, value in taken.state_dict().items()}
         with pytest.raises(WeightsError) as told:
-            load_weights(taken, Path(name))
+            fill(taken, read_weights(Path(name)))
         said = str(told.value)
         assert name in said
         assert words in said, said
@@ -266,6 +346,38 @@ def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert classifier.class_names[231:233] == ("playing flute", "playing guitar")
 
 
+def test_a_cached_file_that_is_not_the_published_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mc3_18-a90a0ba3.pth"
+    torch.save(api.load_model("mc3", weights="random", device="cpu").net.state_dict(), path)
+    api.load_model("mc3", weights_dir=str(tmp_path), device="cpu")
+    (record,) = caplog.records
+    assert f"{path} is not the file published at https://" in record.getMessage()
+
+
+def test_where_weights_are_found_makes_no_other_job(tmp_path: Path) -> None:
+    """``auto``, the name and the path of one file are one job."""
+    config = {
+        "choices": {"model": "mc3", "method": "grad"},
+        "pretrain_dataset": {"name": "kinetics"},
+        "method": {"batch_size": 2},
+        "data": {},
+        "target": "label",
+        "metrics": {},
+    }
+    path = tmp_path / "mc3_18-a90a0ba3.pth"
+    path.touch()
+    found = [
+        {**config, "model": catalog.model("mc3", {"weights": weights}, "kinetics")}
+        for weights in ("auto", "kinetics400_v1", str(path))
+    ]
+    assert len({job_hash(each, "digest") for each in found}) == 1
+    assert job_hash(found[0], "another") != job_hash(found[0], "digest")
+    quick = {**found[0], "method": {"batch_size": 16}}
+    assert job_hash(quick, "digest") == job_hash(found[0], "digest")
+
+
 @pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])
 def test_the_cache_is_pytorchs(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
     for each in ("TORCH_HOME", "XDG_CACHE_HOME"):
@@ -286,32 +398,34 @@ def test_digests(tmp_path: Path) -> None:
     assert Checkpoint(**facts, sha256=file_sha256(path)[:8]).matches(path)
     path.write_text("hello")
     wrong: tuple[dict[str, Any], ...] = ({"git_blob": "0" * 40}, {"sha256": "00000000"})
+    with pytest.raises(ValueError, match="is no file name: give one without a folder"):
+        Checkpoint(**facts, file="/etc/anything")
     for digest in wrong:
         with pytest.raises(WeightsError, match="its digest is another"):
             Checkpoint(**facts, **digest).check(path)
 
 
 def chosen(model: str, dataset: str, **changes: object) -> dict[str, Any]:
-    return dict(model_choice.choose_weights(catalog.section("model", model, changes, dataset)))
+    return dict(catalog.model(model, changes, dataset))
 
 
 @pytest.mark.parametrize(
-    ("dataset", "weights", "name", "sampling", "shift"),
+    ("dataset", "weights", "name", "sampling"),
     [
-        ("kinetics", "auto", "e100_dense", "dense", True),
-        ("kinetics", "random", "random", "dense", True),
-        ("kinetics", "e50", "e50", "uniform", True),
-        ("kinetics", "tsn_e50", "tsn_e50", "uniform", False),
-        ("epic-kitchens-noun", "auto", "epic_tsm", "uniform", True),
-        ("epic-kitchens-verb", "auto", "epic_tsm", "uniform", True),
-        ("epic-kitchens-verb", "epic_tsn", "epic_tsn", "uniform", False),
+        ("kinetics", "auto", "e100_dense", "dense"),
+        ("kinetics", "random", "random", "dense"),
+        ("kinetics", "e50", "e50", "uniform"),
+        ("kinetics", "tsn_e50", "tsn_e50", "uniform"),
+        ("epic-kitchens-noun", "auto", "epic_tsm", "uniform"),
+        ("epic-kitchens-verb", "auto", "epic_tsm", "uniform"),
+        ("epic-kitchens-verb", "epic_tsn", "epic_tsn", "uniform"),
     ],
 )
 def test_what_follows_from_the_weights(
-    dataset: str, weights: str, name: str, sampling: str, shift: bool
+    dataset: str, weights: str, name: str, sampling: str
 ) -> None:
     model = chosen("tsm", dataset, weights=weights)
-    assert (model["weights"], model["sampling"], model["shift"]) == (name, sampling, shift)
+    assert (model["weights"], model["sampling"]) == (name, sampling)
     assert (model["checkpoint"] is None) == (weights == "random")
     assert chosen("tsm", dataset, weights=weights, sampling="center")["sampling"] == "center"
 
@@ -325,14 +439,16 @@ def test_a_path_is_known_by_its_files_name(tmp_path: Path) -> None:
         assert (model["sampling"], model["checkpoint"]) == (sampling, None)
     (tmp_path / "my own.pth").touch()
     own = chosen("tsm", "kinetics", weights=str(tmp_path / "my own.pth"))
-    assert (own["sampling"], own["shift"]) == ("uniform", True)
-    piergiaj = chosen("i3d", "kinetics", weights="piergiaj")
-    assert piergiaj["convention"] == "deepmind"
-    assert chosen("i3d", "kinetics", weights="auto")["convention"] == "hassony2"
+    assert own["sampling"] == "uniform"
 
 
 def test_names_of_weights_that_do_not_go() -> None:
     with pytest.raises(ConfigError, match="not those of pretrain_dataset=kinetics: choose e100_de"):
         chosen("tsm", "kinetics", weights="epic_tsm")
+    with pytest.raises(WeightsError, match="weights= is neither a file nor a name"):
+        chosen("tsm", "kinetics", weights="")
+    for key in ("checkpoints", "checkpoint", "pretrain_dataset", "pretrain_datasets", "otherwise"):
+        with pytest.raises(ConfigError, match=f"model.{key} cannot be given: choose with"):
+            chosen("tsm", "kinetics", **{key: {}})
     with pytest.raises(WeightsError, match=r"weights=e5 is neither a file nor a name: choose e100"):
         chosen("tsm", "kinetics", weights="e5")

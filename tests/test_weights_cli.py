@@ -110,7 +110,9 @@ def test_check_tries_every_network(run: Run, tmp_path: Path) -> None:
         (["info", "i3d", "--pretrain-dataset", "shapes"], "does not go with model=i3d"),
         (["fetch", "tiny_tsm"], "model=tiny_tsm has no published file to fetch"),
         (["fetch", "tsm", "--weights", "e5"], "choose e100_dense, e50, tsn_e50, auto"),
-        (["fetch", "tsm", "--weights", "epic_tsm"], "not those of pretrain_dataset=kinetics"),
+        (["fetch", "tsm", "--weights", "epic_tsm", "--pretrain-dataset", "kinetics"], "not those"),
+        (["fetch", "tsm", "--weights-dir", "page.pth"], "page.pth cannot hold weights"),
+        (["fetch", "mc3", "--weights-dir", "full"], "is a folder where a file shall be"),
         (["fetch", "r3d", "--pretrain-dataset", "kinetic"], "did you mean 'kinetics'"),
         (["fetch", "r3d", "--weights", "random"], "unknown weights 'random'"),
     ],
@@ -120,6 +122,7 @@ def test_mistakes_end_in_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("page.pth").write_text("<html>")
+    Path("full/mc3_18-a90a0ba3.pth").mkdir(parents=True)
     ran = run(*arguments)
     assert ran.code == 2
     assert ran.err.startswith("videxplain-weights: ")
@@ -134,10 +137,31 @@ def test_fetch_checks_what_is_there(run: Run, tmp_path: Path) -> None:
     assert ran.code == 2
     assert f"{path} is not the published file" in ran.err
     unknown = tmp_path / "TSM_kinetics_RGB_resnet50_avg_segment5_e50.pth"
+    unknown.write_text("<html>")
+    ran = run("fetch", "tsm", "--weights", "tsn_e50", "--weights-dir", str(tmp_path))
+    assert ran.code == 2
+    assert "is a web page, not weights" in ran.err
     unknown.write_text("anything")
     ran = run("fetch", "tsm", "--weights", "tsn_e50", "--weights-dir", str(tmp_path))
     assert ran.code == 0
     assert "No hash of this file is published" in ran.out
+
+
+def test_check_takes_any_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = api.load_model("tsm", weights="random", shift=False, device="cpu").net.state_dict()
+    torch.save({f"module.{key}": value for key, value in state.items()}, "random")
+    ran = run("check", "random")
+    assert ran.out.splitlines()[-1].split() == ["fits", "tsm", "kinetics"]
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m videxplain.weights_cli list | head -1"
+    ran = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("model")
+    assert ran.stderr == ""
 
 
 def test_info(run: Run) -> None:

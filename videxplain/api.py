@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from videxplain import catalog, model_choice, targets
+from videxplain import catalog, targets
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import VideoClassifier
@@ -36,12 +36,8 @@ def load_model(
         UnsupportedPairError: If the model has no weights for the data set.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    section = catalog.section("model", name, {"weights": weights, **changes}, pretrain_dataset)
-    if pretrain_dataset is not None:
-        catalog.check_name("pretrain_dataset", pretrain_dataset)
-        model_choice.check_pair(name, section, pretrain_dataset)
-    chosen = model_choice.choose_weights(section)
-    classifier: VideoClassifier = catalog.build(chosen, "model", plugins)
+    section = catalog.model(name, {"weights": weights, **changes}, pretrain_dataset)
+    classifier: VideoClassifier = catalog.build(section, "model", plugins)
     return classifier.to(pick_device(device))
 
 

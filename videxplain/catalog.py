@@ -17,9 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from videxplain.errors import ConfigError, unknown_name
-
-Section = Mapping[str, Any]
-"""One resolved part of a configuration."""
+from videxplain.model_choice import Section, check_pair, choose_weights
 
 PACKAGE = "videxplain"
 _TARGET = "_target_"
@@ -31,6 +29,8 @@ _HELPERS = tuple(
 """Modules there that reach for files and servers; no configuration may call them."""
 _DECLARED = ("pretrain_datasets", "checkpoints", "otherwise")
 """Keys that describe a choice and are not arguments of its target."""
+_FIXED = (*_DECLARED, "pretrain_dataset", "checkpoint")
+"""Keys of a model that follow from other choices."""
 
 
 @cache
@@ -56,9 +56,20 @@ def check_name(group: str, name: str) -> str:
     Raises:
         ConfigError: With the nearest names and the list of all.
     """
-    if name not in names(group):
-        raise ConfigError(unknown_name(group, name, names(group)))
+    if not isinstance(name, str) or name not in names(group):
+        raise ConfigError(unknown_name(group, str(name), names(group)))
     return name
+
+
+def check_may_change(group: str, key: str) -> None:
+    """Refuse a key of a model that its file or another choice decides.
+
+    Raises:
+        ConfigError: If it is one.
+    """
+    if group == "model" and key in _FIXED:
+        message = f"model.{key} cannot be given: choose with pretrain_dataset= and weights="
+        raise ConfigError(message)
 
 
 def root() -> dict[str, Any]:
@@ -93,6 +104,8 @@ def section(
     """
     check_name(group, name)
     changes = dict(changes or {})
+    for key in changes:
+        check_may_change(group, key)
     defaults = root()
     chosen = _load(f"{group}/{name}")
     text = OmegaConf.to_yaml(chosen)
@@ -108,6 +121,36 @@ def section(
     filled = OmegaConf.merge(tree, {group: OmegaConf.merge(chosen, own)})
     part: Section = plain_values(filled, resolve=True)[group]
     return part
+
+
+def text(group: str, name: str) -> str:
+    """The file of a choice, comments included.
+
+    Raises:
+        ConfigError: If the choice does not exist.
+    """
+    check_name(group, name)
+    return (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def model(name: str, changes: Section, pretrain_dataset: str | None = None) -> Section:
+    """A model's section with what its data set and weights decide.
+
+    Args:
+        name: File of conf/model.
+        changes: Keys of it with other values.
+        pretrain_dataset: What it was trained on; None takes its first.
+
+    Raises:
+        ConfigError: If a name or key does not exist.
+        UnsupportedPairError: If there are no weights for the data set.
+        WeightsError: If ``weights`` is no name and no file.
+    """
+    part = section("model", name, changes, pretrain_dataset)
+    if pretrain_dataset is not None:
+        check_name("pretrain_dataset", pretrain_dataset)
+        check_pair(name, part, pretrain_dataset)
+    return choose_weights(part)
 
 
 def build(part: Any, where: str, plugins: Sequence[str] = ()) -> Any:  # noqa: ANN401
@@ -225,12 +268,19 @@ def _locate(target: str, where: str) -> Any:  # noqa: ANN401
             f"{where}._target_={target!r}: {module_name} has no function or class {name!r}{hint}"
         )
         raise ConfigError(message)
-    if str(getattr(found, "__module__", "")).split(".")[0] != module_name.split(".")[0]:
+    if not _is_home(str(getattr(found, "__module__", "")), module_name):
         message = (
             f"{where}._target_={target!r} is defined elsewhere ({found.__module__}): not allowed"
         )
         raise ConfigError(message)
     return found
+
+
+def _is_home(defined_in: str, named: str) -> bool:
+    """Whether a thing belongs where it is named; a plug-in may re-export what is its own."""
+    if named.split(".")[0] == PACKAGE:
+        return defined_in == named
+    return defined_in.split(".")[0] == named.split(".")[0]
 
 
 def _load(name: str) -> DictConfig:

@@ -12,7 +12,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -25,6 +25,8 @@ _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
 _PLUGINS = "plugins="
+_METHOD = "method="
+_HELP = {"--help", "-h"}
 
 USERS_MISTAKE = 2
 INTERRUPTED = 130
@@ -37,6 +39,9 @@ def main() -> None:
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let errors through, to be told in a sentence
     try:
+        if _HELP & set(sys.argv[1:]) and (method := _chosen_method(sys.argv[1:])):
+            _describe(method)
+            return
         _check_arguments(sys.argv[1:])
         _job()
     except KeyboardInterrupt:
@@ -88,6 +93,21 @@ def _skip(completed: Mapping[str, Any], reason: str) -> None:
     runner.skip(completed, reason)
 
 
+def _chosen_method(arguments: Sequence[str]) -> str | None:
+    """The one method that a command line names, None where it names none or several."""
+    named = [each.removeprefix(_METHOD) for each in arguments if each.startswith(_METHOD)]
+    return named[-1] if named and named[-1].replace("_", "").isalnum() else None
+
+
+def _describe(method: str) -> None:
+    section = catalog.section("method", method)
+
+    from videxplain.report.describe import describe
+
+    built = catalog.build(section, "method")
+    tqdm.write(describe(method, built, catalog.text("method", method)))
+
+
 def _check_arguments(arguments: Sequence[str]) -> None:
     """Tell unknown keys before Hydra does, with the nearest ones."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -129,7 +149,9 @@ def _sentence(error: Exception) -> str:
         if "choose" in parent:
             return f"data=auto has no keys: write data=shapes or data=files before {key[1]}"
         return unknown_name(f"key of {where}", name, [str(each) for each in parent])
-    return " ".join(f"{error} {cause or ''}".split())
+    told = " ".join(f"{error} {cause or ''}".split())
+    quote = " (quote a value that holds = or other signs: \"key='value'\")"
+    return told + (quote if isinstance(error, OverrideParseException) else "")
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ RENAMED = {
 
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
-_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
-"""Keys of a model that say where its weights are; the digest says which they are."""
+_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise", "batch_size")
+"""Keys that say where the weights are (the digest says which they are), or how the work is cut."""
 _POLARITIES = ("positive", "negative", "both")
 _OPTIONAL_TEXT = (str, type(None))
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("videos_dir", _OPTIONAL_TEXT, "a path; quote one that is a number"),
     ("outputs_dir", str, "a path; quote one that is a number"),
-    ("weights", str, "auto, random or a path"),
+    ("weights", str, "auto, random, a published name, or a path"),
     ("weights_dir", _OPTIONAL_TEXT, "a path"),
     ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
     ("overwrite", bool, "true or false"),
@@ -56,7 +56,9 @@ def check_overrides(overrides: Sequence[str]) -> None:
         if matched is None:
             message = f"{override!r} is not understood: write key=value or group=name"
             raise ConfigError(message)
-        first = re.split(r"[./@]", matched[1])[0]
+        first, *rest = re.split(r"[./@]", matched[1])
+        if rest:
+            catalog.check_may_change(first, rest[0])
         if first in RENAMED:
             message = f"{first} is the published code's name: write {RENAMED[first]}"
             raise ConfigError(message)
@@ -122,13 +124,19 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         config: A completed configuration.
         weights_sha256: Digest of the network's weights.
     """
-    read = {key: config.get(key) for key in _HASHED}
-    read["model"] = {k: v for k, v in config["model"].items() if k not in _NOT_HASHED}
+    read = _without({key: config.get(key) for key in _HASHED}, _NOT_HASHED)
     if "videos_dir" in config["data"]:
         folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
         read["data"] = {**config["data"], "videos_dir": str(folder)}
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def _without(part: Any, keys: Sequence[str]) -> Any:  # noqa: ANN401
+    """A part of a configuration without some keys, at any depth."""
+    if not isinstance(part, Mapping):
+        return part
+    return {key: _without(value, keys) for key, value in part.items() if key not in keys}
 
 
 def _choose_data(filled: DictConfig) -> None:

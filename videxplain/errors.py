@@ -27,6 +27,10 @@ class OutputError(VidexplainError):
     """A result that cannot be written."""
 
 
+class DeviceMemoryError(VidexplainError):
+    """A clip that the device has not the memory for, even alone."""
+
+
 class LayerNotFoundError(VidexplainError):
     """A layer name that the network does not have."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from videxplain.errors import ConfigError, UnsupportedPairError, WeightsError
 
 Section = Mapping[str, Any]
-"""A model's part of a configuration, resolved."""
+"""One resolved part of a configuration."""
 
 
 def check_pair(name: str, model: Section, pretrain_dataset: str) -> None:
@@ -49,14 +49,14 @@ def choose_weights(model: Section) -> Section:
     fitting = {name: each for name, each in known.items() if dataset in each["pretrain_datasets"]}
     if not fitting:
         return model
-    weights = str(model["weights"])
+    weights = str(model["weights"]).strip()
     if weights in known and weights not in fitting:
         message = (
             f"weights={weights} are not those of pretrain_dataset={dataset}: "
             f"choose {', '.join(fitting)}, auto, random, or a path"
         )
         raise ConfigError(message)
-    if weights not in (*fitting, "auto", "random") and not Path(weights).expanduser().exists():
+    if weights not in (*fitting, "auto", "random") and not _exists(weights):
         message = (
             f"weights={weights} is neither a file nor a name: choose {', '.join(fitting)}, auto, "
             "random, or the path of a weights file"
@@ -71,8 +71,14 @@ def choose_weights(model: Section) -> Section:
     return {**filled, "weights": weights, "checkpoint": fitting.get(weights)}
 
 
+def _exists(path: str) -> bool:
+    return bool(path) and Path(path).expanduser().exists()
+
+
 def _trained_with(model: Section, fitting: Section, weights: str) -> Section:
-    files = {each.get("file") or each["url"].rsplit("/", 1)[1]: each for each in fitting.values()}
+    files: dict[str | None, Section] = {}
+    for each in fitting.values():
+        files |= dict.fromkeys((each.get("file"), each["url"].rsplit("/", 1)[1]), each)
     chosen = fitting.get(weights) or files.get(Path(weights).name)
     settings: Section | None = (
         chosen.get("trained_with") if chosen is not None else model.get("otherwise")

@@ -1,6 +1,11 @@
 """What is explained: one number a clip, computed from its logits."""
 
+from collections.abc import Callable, Mapping
+from typing import Literal
+
 from videxplain.types import Logits, Scores, Targets
+
+ScoreName = Literal["logit", "probability", "log_probability"]
 
 
 def logit(logits: Logits, target: Targets) -> Scores:
@@ -25,3 +30,11 @@ def log_complement(logits: Logits, target: Targets) -> Scores:
 def probability(logits: Logits, target: Targets) -> Scores:
     """The class probability."""
     return logit(logits.softmax(dim=1), target)
+
+
+SCORES: Mapping[ScoreName, Callable[[Logits, Targets], Scores]] = {
+    "logit": logit,
+    "probability": probability,
+    "log_probability": log_probability,
+}
+"""What a gradient method may explain, by name."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from videxplain.errors import ConfigError, unknown_name
+from videxplain.errors import ConfigError, DataError, unknown_name
 from videxplain.types import Classifier, Clips, Logits, Targets
 
+_INDEX = re.compile(r"-?\d+")
 Choice = str | int | Sequence[str | int] | Tensor
 """``label``, ``predicted``, a class name, an index, or a name or index a clip."""
 
@@ -26,8 +27,10 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
     Raises:
         ConfigError: If a class does not exist, the number of indices is not that of the clips, or
             the classifier has not one name a class.
+        DataError: If the network's answer is NaN.
     """
     _check_names(classifier, logits)
+    _check_scores(clips, logits)
     predicted = logits.argmax(dim=1)
     if isinstance(choice, str) and choice == "predicted":
         return predicted
@@ -47,8 +50,8 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
 def class_index(choice: str | int, names: Sequence[str]) -> int:
     """Index of a class that is named or numbered.
 
-    A name is taken to the letter, else without regard to case and with ``_``, ``:`` and spaces
-    alike, so that it may stand in a file's name.
+    A name is taken to the letter, else without regard to case and with ``_``, ``:``, ``-`` and
+    spaces alike, so that it may stand in a file's name.
 
     Args:
         choice: A name, or an index as number or text.
@@ -57,21 +60,34 @@ def class_index(choice: str | int, names: Sequence[str]) -> int:
     Raises:
         ConfigError: If there is no such class; the nearest ones are named.
     """
-    if choice in names:
-        return list(names).index(str(choice))
-    if isinstance(choice, int) or choice.lstrip("-").isdecimal():
+    named = find_class(choice, names) if isinstance(choice, str) else None
+    if named is not None:
+        return named
+    if isinstance(choice, int) or _INDEX.fullmatch(choice):
         if not 0 <= int(choice) < len(names):
             message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
             raise ConfigError(message)
         return int(choice)
-    folded = [_fold(name) for name in names]
-    if _fold(choice) not in folded:
-        raise ConfigError(unknown_name("class", choice, names))
-    return folded.index(_fold(choice))
+    raise ConfigError(unknown_name("class", choice, names))
+
+
+def find_class(name: str, names: Sequence[str]) -> int | None:
+    """Index of a class that is named, None where there is none of that name."""
+    if name in names:
+        return list(names).index(name)
+    folded = [_fold(each) for each in names]
+    return folded.index(_fold(name)) if _fold(name) in folded else None
 
 
 def _fold(name: str) -> str:
-    return re.sub("[_:]", " ", name).casefold().strip()
+    return re.sub("[_:-]", " ", name).casefold().strip()
+
+
+def _check_scores(clips: Clips, logits: Logits) -> None:
+    wrong = [name for name, row in zip(clips.names, logits, strict=True) if row.isnan().any()]
+    if wrong:
+        message = f"the network gives NaN for {wrong[0]!r}: check its weights, and the clip"
+        raise DataError(message)
 
 
 def _check_names(classifier: Classifier, logits: Logits) -> None:

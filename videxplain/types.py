@@ -6,7 +6,7 @@ Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
+from typing import ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -154,6 +154,18 @@ class Record:
     metrics: Mapping[str, float]
 
 
+class Cost(NamedTuple):
+    """Passes through the network for one clip.
+
+    Attributes:
+        forward: From the input to the logits.
+        backward: From the logits back.
+    """
+
+    forward: int
+    backward: int
+
+
 @runtime_checkable
 class Classifier(Protocol):
     """A frozen network in evaluation mode, with what explaining it needs to know."""
@@ -182,6 +194,10 @@ class Classifier(Protocol):
         """The same clips with every pixel black, in the network's normalised colours."""
         ...
 
+    def unfold_cam(self, features: Tensor, batch: int) -> Float[Tensor, "b c t h w"]:
+        """What a layer like ``cam_layer`` gives for a batch of clips, in these axes."""
+        ...
+
 
 @runtime_checkable
 class Explainer(Protocol):
@@ -190,10 +206,19 @@ class Explainer(Protocol):
     Attributes:
         signed: Values below zero speak against the target.
         complete: Values add up to the score's rise over the baseline.
+        deterministic: No chance is involved; else ``seed`` decides.
+        citation: Who published it, where.
     """
 
     signed: ClassVar[bool]
     complete: ClassVar[bool]
+    deterministic: ClassVar[bool]
+    citation: ClassVar[str]
+
+    @property
+    def cost(self) -> Cost:
+        """Passes through the network that explaining one clip takes."""
+        ...
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
         """Attribute the score of ``target`` to the pixels of ``clips``."""

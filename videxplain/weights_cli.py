@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 the user's mistake or a file that cannot be used, told in 
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,15 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
-from videxplain import catalog, model_choice
+from videxplain import catalog
 from videxplain.errors import ConfigError, VidexplainError, WeightsError, unknown_name
-from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
+from videxplain.models.checkpoints import (
+    Checkpoint,
+    cache_folder,
+    check_file,
+    file_sha256,
+    git_blob,
+)
 
 _USERS_MISTAKE = 2
 _INTERRUPTED = 130
@@ -37,6 +44,9 @@ def main() -> None:
         if getattr(arguments, "model", None):
             _check_model(arguments.model)
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `videxplain-weights list | head`: say no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         tqdm.write(
             "\nvidexplain-weights: stopped; the same command goes on from there", file=sys.stderr
@@ -99,12 +109,9 @@ def _row(known: _Known, weights_dir: str | None) -> list[str]:
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    dataset = arguments.pretrain_dataset
-    section = catalog.section("model", arguments.model, {"weights": arguments.weights}, dataset)
-    if dataset is not None:
-        catalog.check_name("pretrain_dataset", dataset)
-        model_choice.check_pair(arguments.model, section, dataset)
-    fields = model_choice.choose_weights(section).get("checkpoint")
+    dataset = arguments.pretrain_dataset or _served_by(arguments.model, arguments.weights)
+    changes = {"weights": arguments.weights}
+    fields = catalog.model(arguments.model, changes, dataset).get("checkpoint")
     if fields is None:
         names = [each.name for each in _known() if each.model == arguments.model]
         if not names:
@@ -113,6 +120,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
         raise ConfigError(unknown_name("weights", arguments.weights, ["auto", *names]))
     published = Checkpoint(**fields)
     path = published.local_file(arguments.weights_dir)
+    check_file(path)
     matches = published.matches(path)
     if matches is False:
         message = f"{path} is not the published file: move it away and fetch again"
@@ -122,11 +130,17 @@ def _fetch(arguments: argparse.Namespace) -> None:
         tqdm.write("No hash of this file is published, so it could not be verified.")
 
 
+def _served_by(model: str, weights: str) -> str | None:
+    """The first data set of a file that is named; None for ``auto``."""
+    known = [each for each in _known() if (each.model, each.name) == (model, weights)]
+    return known[0].checkpoint.pretrain_datasets[0] if known else None
+
+
 def _check(arguments: argparse.Namespace) -> None:
     from videxplain.models.weights import read_weights  # imports torch
 
     path: Path = arguments.file
-    read_weights(path)  # so that a file that none can read is told once
+    file = read_weights(path)  # so that a file that none can read is told once
     tried = {pair: _mistake(*pair, path) for pair in _pairs(arguments.model)}
     fitting = [" ".join(pair) for pair, mistake in tried.items() if mistake is None]
     if not fitting:
@@ -137,7 +151,7 @@ def _check(arguments: argparse.Namespace) -> None:
     facts = {
         "file": path,
         "size": f"{path.stat().st_size / _MEGABYTE:.1f} MB",
-        "sha256": file_sha256(path),
+        "sha256": file.sha256,
         "git blob": git_blob(path),
         "published as": ", ".join(same) or "none of the files whose hash is published",
         "fits": ", ".join(fitting),
@@ -147,11 +161,11 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _mistake(model: str, pretrain_dataset: str, path: Path) -> str | None:
     """Why a model does not take a file, None if it does."""
-    section = catalog.section("model", model, {"weights": str(path)}, pretrain_dataset)
+    whole = path.absolute()  # so that no file is taken for a published name
     try:
-        catalog.build(model_choice.choose_weights(section), "model")
+        catalog.build(catalog.model(model, {"weights": str(whole)}, pretrain_dataset), "model")
     except WeightsError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{whole}: ")
     return None
 
 

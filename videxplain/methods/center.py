@@ -6,7 +6,7 @@ import torch
 from pydantic import ConfigDict, PositiveFloat
 from pydantic.dataclasses import dataclass
 
-from videxplain.types import Attribution, Classifier, Clips, Targets
+from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -21,6 +21,13 @@ class Center:
 
     signed: ClassVar[bool] = False
     complete: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True
+    citation: ClassVar[str] = "none: a floor for comparisons"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return Cost(0, 0)
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:  # noqa: ARG002
         """Give every clip the same bell."""

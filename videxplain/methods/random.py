@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from videxplain.seeding import clip_generator
-from videxplain.types import Attribution, Classifier, Clips, Targets
+from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -22,6 +22,13 @@ class Random:
 
     signed: ClassVar[bool] = False
     complete: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
+    citation: ClassVar[str] = "none: a floor for comparisons"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return Cost(0, 0)
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:  # noqa: ARG002
         """Draw noise for each clip."""

@@ -1,5 +1,6 @@
 """The steps that every model factory shares."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import torch
 from torch import nn
 
 from videxplain.models.checkpoints import Checkpoint
-from videxplain.models.weights import Rename, load_weights
+from videxplain.models.weights import WeightsFile, read_weights
+
+log = logging.getLogger(__name__)
 
 _SEED = 0
 
@@ -20,10 +23,10 @@ def random_net(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def weights_file(
+def open_weights(
     weights: str, weights_dir: str | None = None, checkpoint: Mapping[str, Any] | None = None
-) -> Path | None:
-    """Where the weights are; a published file that is not there yet is fetched.
+) -> WeightsFile | None:
+    """Read the weights; a published file that is not there yet is fetched.
 
     Args:
         weights: ``random``, the name of a published file, or a path.
@@ -34,27 +37,17 @@ def weights_file(
         None for random weights.
 
     Raises:
-        WeightsError: If it cannot be had.
+        WeightsError: If the file cannot be had, or is not one of tensors.
     """
     if weights == "random":
         return None
     if checkpoint is None:
-        return Path(weights).expanduser()
-    return Checkpoint(**checkpoint).local_file(weights_dir)
-
-
-def fill(net: nn.Module, path: Path | None, rename: Rename | None = None) -> str | None:
-    """Give a network its weights.
-
-    Args:
-        net: Freshly built.
-        path: A weights file; None leaves the network as it is.
-        rename: Brings the names of other layouts to the network's.
-
-    Returns:
-        The file's sha256, None for random weights.
-
-    Raises:
-        WeightsError: If the file does not fit.
-    """
-    return None if path is None else load_weights(net, path, rename)
+        return read_weights(Path(weights).expanduser())
+    published = Checkpoint(**checkpoint)
+    path = published.local_file(weights_dir)
+    if published.matches(path) is False:
+        log.warning(
+            "%s is not the file published at %s, its hash is another; it is used all the same",
+            *(path, published.url),
+        )
+    return read_weights(path)

@@ -1,18 +1,21 @@
 """What is known of the published weights files. Imports no torch."""
 
+import codecs
 import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from videxplain.errors import WeightsError
 from videxplain.models.fetch import fetch
 
 _CHUNK = 1 << 20
+_GLANCE = 512
+_POINTER = b"version https://git-lfs"
 
 
 def cache_folder(weights_dir: str | None = None) -> Path:
@@ -26,6 +29,13 @@ def cache_folder(weights_dir: str | None = None) -> Path:
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", Path(caches) / "torch"))
     return home.expanduser() / "hub" / "checkpoints"
+
+
+def _file_name(name: str) -> str:
+    if Path(name).name != name or name.startswith("."):
+        message = f"file={name!r} is no file name: give one without a folder"
+        raise ValueError(message)
+    return name
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,7 +56,7 @@ class Checkpoint:
     url: str
     pretrain_datasets: tuple[str, ...]
     licence: str
-    file: str | None = None
+    file: Annotated[str, AfterValidator(_file_name)] | None = None
     sha256: str | None = None
     git_blob: str | None = None
     megabytes: float | None = None
@@ -63,6 +73,9 @@ class Checkpoint:
             WeightsError: If it cannot be fetched, or what came is not the published file.
         """
         path = self.path(weights_dir)
+        if path.is_dir():
+            message = f"{path} is a folder where a file shall be: move it away"
+            raise WeightsError(message)
         if not path.is_file():
             fetch(self.url, path, self.check)
         return path
@@ -83,10 +96,44 @@ class Checkpoint:
         """
         if self.matches(path) is False:
             message = (
-                f"what came from {self.url} is not the published file: its digest is another; "
-                "it was removed. Try later, or give weights=<path> of a copy"
+                f"what came from {self.url} is not the published file, its digest is another: "
+                "try later, or give weights=<path> of a copy"
             )
             raise WeightsError(message)
+
+
+def check_file(path: Path) -> None:
+    """Refuse what a glance shows to be something else than weights.
+
+    Raises:
+        WeightsError: If it is missing, a folder, empty, a web page, or a pointer to a file.
+    """
+    if path.is_dir():
+        message = f"weights={path} is a folder: give the path of a weights file"
+        raise WeightsError(message)
+    if not path.is_file():
+        message = f"weights={path} is not a file: give the path of a weights file, auto or random"
+        raise WeightsError(message)
+    try:
+        with path.open("rb") as file:
+            start = file.read(_GLANCE).removeprefix(codecs.BOM_UTF8).lstrip()
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror}): mend its permissions, or copy it"
+        raise WeightsError(message) from error
+    if not start:
+        message = f"{path} is an empty file: remove it and fetch it again"
+        raise WeightsError(message)
+    if start.startswith(b"<") and b"\0" not in start:  # a safetensors file may begin with it too
+        message = (
+            f"{path} is a web page, not weights: open it in a browser to read what the server "
+            "wanted, then fetch the file itself"
+        )
+        raise WeightsError(message)
+    if start.startswith(_POINTER):
+        message = (
+            f"{path} is a pointer of git LFS, not weights: run `git lfs pull` where it is from"
+        )
+        raise WeightsError(message)
 
 
 def file_sha256(path: Path) -> str:

@@ -17,7 +17,7 @@ from videxplain.errors import ConfigError, DataError
 from videxplain.hooks import find_layer
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
-from videxplain.targets import class_index
+from videxplain.targets import class_index, find_class
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
 
 _SIDES = 2
+_AXES = 5
+_COLOURS = 3
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
@@ -95,7 +97,17 @@ class VideoClassifier(nn.Module):
         self.eval()
 
     def forward(self, frames: Frames) -> Logits:
-        """Class scores of a batch ``b c t h w``, normalised as `preprocess` does."""
+        """Class scores of a batch ``b c t h w``, normalised as `preprocess` does.
+
+        Raises:
+            ConfigError: If ``frames`` has other axes.
+        """
+        if frames.dim() != _AXES or frames.shape[1] != _COLOURS:
+            message = (
+                f"frames of shape {tuple(frames.shape)}: give a batch b c t h w with 3 colours, "
+                "whatever the network's own layout is"
+            )
+            raise ConfigError(message)
         # a copy: a first layer that works in place must not change the caller's frames
         shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
         # cuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch's own kernels can
@@ -175,9 +187,10 @@ class VideoClassifier(nn.Module):
         """
         if video.label is None:
             return None
-        for longer in _longer_labels(video):
-            if longer in self.class_names:
-                return self.class_names.index(longer)
+        for text in _longer_labels(video):
+            named = find_class(text, self.class_names)
+            if named is not None:
+                return named
         try:
             return self.class_index(video.label)
         except ConfigError as error:
@@ -203,6 +216,8 @@ class VideoClassifier(nn.Module):
         except DataError as error:
             log.warning("%s; taken as a clip without label", error)
             return NO_LABEL
+        if index is not None and find_class(str(video.label), self.class_names) is None:
+            log.info("%s: taken as class %s", video.name, self.class_names[index])
         return NO_LABEL if index is None else index
 
     def _read(self, video: Video) -> tuple[np.ndarray, torch.Tensor | None]:
@@ -242,8 +257,8 @@ class VideoClassifier(nn.Module):
 
 
 def _longer_labels(video: Video) -> list[str]:
-    """The parts of a video's name up to a ``-`` that are longer than its label, longest first."""
-    name = PurePosixPath(video.name).name
-    cuts = [index for index, letter in enumerate(name) if letter == "-"]
-    starts = [name[:cut] for cut in reversed(cuts)]
+    """A video's name and its parts up to a ``-`` that are longer than its label, longest first."""
+    name = PurePosixPath(video.name)
+    cuts = [index for index, letter in enumerate(name.name) if letter == "-"]
+    starts = [name.name, name.stem, *(name.name[:cut] for cut in reversed(cuts))]
     return [each for each in starts if each.startswith(f"{video.label}-")]

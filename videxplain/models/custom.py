@@ -9,7 +9,7 @@ from torch import nn
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import Layout, VideoClassifier
 from videxplain.models.preprocessing import Size
-from videxplain.models.weights import load_weights
+from videxplain.models.weights import fill, read_weights
 from videxplain.sampling import Rule
 
 
@@ -57,7 +57,7 @@ def custom(  # noqa: PLR0913
         )
         raise ConfigError(message)
     keep = weights in ("auto", "random")
-    digest = None if keep else load_weights(net, Path(weights).expanduser())
+    digest = None if keep else fill(net, read_weights(Path(weights).expanduser()))
     return VideoClassifier(
         net,
         frames=frames,

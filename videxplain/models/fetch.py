@@ -20,6 +20,7 @@ _PATIENCE = 10.0
 """Seconds a server may stay silent."""
 _CHUNK = 1 << 20
 _PARTIAL_CONTENT = 206
+_NOT_SATISFIABLE = 416
 _DIGITS = 8
 Answer = http.client.HTTPResponse
 
@@ -41,8 +42,8 @@ def fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
     if not url.startswith("https://"):
         message = f"{url} is not fetched: only https is, since no other way is safe from changes"
         raise WeightsError(message)
+    _make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
             if not path.is_file():
                 _fetch(url, path, check)
@@ -56,28 +57,57 @@ def fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
         raise WeightsError(message) from error
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{folder} cannot hold weights ({error.strerror}): give another weights_dir"
+        raise WeightsError(message) from error
+
+
 def _fetch(url: str, path: Path, check: Callable[[Path], None]) -> None:
     part = _receive(url, path)
     try:
         check(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    except WeightsError:
+        part.unlink()
+        raise
+    part.replace(path)
 
 
 def _receive(url: str, path: Path) -> Path:
     """Download into a hidden file, after what is there of the same version."""
     with _open(Request(url)) as answer:
         part, version = _part(path, answer.headers)
+        total = _length(answer)
         done = part.stat().st_size if version and part.is_file() else 0
         if not done:
-            return _save(answer, part, 0)
-    if str(done) == answer.headers.get("Content-Length"):
+            return _save(answer, part, 0, total)
+    if done == total:
         return part  # all of it had come
     rest = Request(url, headers={"Range": f"bytes={done}-", "If-Range": version})
-    with _open(rest) as answer:
-        went_on = answer.status == _PARTIAL_CONTENT
-        return _save(answer, part, done if went_on else 0)
+    try:
+        with _open(rest) as answer:
+            return _save(answer, part, _start(answer, done), total)
+    except urllib.error.HTTPError as error:
+        if error.code == _NOT_SATISFIABLE:
+            part.unlink()  # it is no beginning of this file: the next call starts anew
+        raise
+
+
+def _start(answer: Answer, done: int) -> int:
+    """Where an answer to a request for the rest begins."""
+    if answer.status != _PARTIAL_CONTENT:
+        return 0
+    if not str(answer.headers["Content-Range"]).startswith(f"bytes {done}-"):
+        message = "the server answered with another part of the file than the one asked for"
+        raise OSError(message)
+    return done
+
+
+def _length(answer: Answer) -> int | None:
+    stated = answer.headers.get("Content-Length")
+    return None if stated is None else int(stated)
 
 
 def _part(path: Path, headers: http.client.HTTPMessage) -> tuple[Path, str]:
@@ -95,13 +125,11 @@ def _part(path: Path, headers: http.client.HTTPMessage) -> tuple[Path, str]:
     return part, version
 
 
-def _save(answer: Answer, part: Path, done: int) -> Path:
+def _save(answer: Answer, part: Path, done: int, total: int | None) -> Path:
     """Write an answer's body after the first ``done`` bytes, all of it or an error."""
     if answer.headers.get_content_type() == "text/html":
         message = "the server answered with a web page instead of the file"
         raise OSError(message)
-    stated = answer.headers.get("Content-Length")
-    total = None if stated is None else done + int(stated)
     bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, disable=None)
     with part.open("ab") as file, bar:
         file.truncate(done)

@@ -5,7 +5,6 @@ Carreira and Zisserman, "Quo vadis, action recognition? A new model and the Kine
 Hassony et al.; files in the layout of Piergiovanni's conversion are renamed.
 """
 
-import copy
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,12 @@ from pydantic import Field, PositiveInt, validate_call
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from videxplain.errors import ConfigError
-from videxplain.models.build import fill, random_net, weights_file
+from videxplain.errors import ConfigError, WeightsError
+from videxplain.models.build import open_weights, random_net
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import KINETICS_MEAN, KINETICS_STD, VideoClassifier
 from videxplain.models.preprocessing import Size
+from videxplain.models.weights import WeightsFile, fill
 from videxplain.sampling import Rule
 from videxplain.types import Frames, Logits
 
@@ -34,6 +34,13 @@ _AXES = "thw"
 _HALF = (0.5, 0.5, 0.5)
 _POOLED: Extent = (2, 7, 7)
 """What the last pooling averages."""
+_LEAST: Extent = (9, 193, 193)
+"""Less than this leaves less than that, whatever the padding; some paddings need one more."""
+_WIDEST = 4
+_NARROW = 1e-6
+_USUAL = "hassony2"
+_THEIR_NAMES = ("Conv3d_", "Mixed_")
+"""How layers begin in Piergiovanni's layout, but for the last."""
 _BRANCHES: Mapping[str, tuple[int, int, int, int, int, int]] = {
     "mixed_3b": (64, 96, 128, 16, 32, 32),
     "mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -151,7 +158,7 @@ class I3D(nn.Module):
         self,
         num_classes: int,
         width: float = 1,
-        convention: Convention = CONVENTIONS["hassony2"],
+        convention: Convention = CONVENTIONS[_USUAL],
     ) -> None:
         super().__init__()
         stem, middle = _scaled((64, 192), width)
@@ -180,11 +187,13 @@ class I3D(nn.Module):
         Raises:
             ConfigError: If a clip is too short or too small for the last pooling.
         """
+        clip = frames.shape[2:]
+        _check_extent(clip, clip, _LEAST)
         *trunk, head = self.children()
         features = frames
         for layer in trunk:
             features = layer(features)
-        _check_extent(frames.shape[2:], features.shape[2:])
+        _check_extent(clip, features.shape[2:], _POOLED)
         logits: Tensor = head(F.avg_pool3d(features, _POOLED, stride=1)).mean(dim=(2, 3, 4))
         return logits
 
@@ -196,8 +205,8 @@ def i3d(  # noqa: PLR0913
     weights_dir: str | None,
     checkpoint: Mapping[str, object] | None,
     *,
-    convention: Literal["hassony2", "deepmind", "published"],
-    width: Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    convention: Literal["hassony2", "deepmind", "published"] | None,
+    width: Annotated[float, Field(gt=0, le=_WIDEST)],
     frames: PositiveInt,
     size: tuple[PositiveInt, PositiveInt],
     resize: PositiveInt,
@@ -211,8 +220,8 @@ def i3d(  # noqa: PLR0913
         weights_dir: Where known files are kept; None is PyTorch's own cache.
         checkpoint: What is known of the file named, None for the others.
         convention: ``hassony2``, ``deepmind`` (colours in [-1, 1], eps 1e-3), or ``published``
-            (Kinetics statistics, eps 1e-5).
-        width: Share of the paper's channels.
+            (Kinetics statistics, eps 1e-5); None takes that of the weights' layout.
+        width: Share of the paper's channels, at most 4.
         frames: Frames of a clip; 64 in training.
         size: Height and width of a clip; 224 in training.
         resize: Shorter side before the centre crop; 256 in training.
@@ -222,10 +231,11 @@ def i3d(  # noqa: PLR0913
         ConfigError: If the network cannot take such a clip.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    chosen = CONVENTIONS[convention]
+    _try_clip(CONVENTIONS[convention or _USUAL], frames, size)
+    file = open_weights(weights, weights_dir, checkpoint)
+    chosen = CONVENTIONS[convention or _own_convention(file)]
     names = class_names(pretrain_dataset)
     net = random_net(partial(I3D, len(names), width, chosen))
-    _try(net, frames, size)
     return VideoClassifier(
         net,
         frames=frames,
@@ -236,19 +246,33 @@ def i3d(  # noqa: PLR0913
         class_names=names,
         sampling=sampling,
         cam_layer="mixed_5c",
-        weights_sha256=fill(net, weights_file(weights, weights_dir, checkpoint), hassony2_names),
+        weights_sha256=None if file is None else fill(net, file, hassony2_names),
     )
 
 
 def hassony2_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename Piergiovanni's layout; other names stay as they are."""
-    return {_renamed(key): value for key, value in state.items()}
+    """Rename Piergiovanni's layout; other names stay as they are.
+
+    Raises:
+        WeightsError: If two names become one.
+    """
+    renamed = {_renamed(key): value for key, value in state.items()}
+    if len(renamed) < len(state):
+        message = "it holds the same layer twice, in two layouts: save one `state_dict()` alone"
+        raise WeightsError(message)
+    return renamed
+
+
+def _own_convention(file: WeightsFile | None) -> str:
+    """Each layout was published with a network of its own."""
+    piergiaj = file is not None and any(_THEIR_NAMES[0] in key for key in file.state)
+    return "deepmind" if piergiaj else _USUAL
 
 
 def _renamed(key: str) -> str:
     if key.startswith("logits.conv3d."):
         return key.replace("logits", "conv3d_0c_1x1", 1)
-    if not key.startswith(("Conv3d_", "Mixed_")):
+    if not key.startswith(_THEIR_NAMES):
         return key
     key = key[0].lower() + key[1:].replace(".bn.", ".batch3d.")
     key = key.replace(".b0.", ".branch_0.").replace(".b3b.", ".branch_3.1.")
@@ -259,16 +283,16 @@ def _scaled(channels: Sequence[int], width: float) -> tuple[int, ...]:
     return tuple(max(1, round(each * width)) for each in channels)
 
 
-def _try(net: nn.Module, frames: int, size: Size) -> None:
-    """Refuse a clip that the network cannot take, before any weights are read."""
-    meta = copy.deepcopy(net).to("meta")  # shapes alone
-    meta(torch.empty(1, _COLOURS, frames, *size, device="meta"))
+def _try_clip(convention: Convention, frames: int, size: Size) -> None:
+    """Refuse a clip that the network cannot take, before any weights are looked for."""
+    with torch.device("meta"):  # shapes alone
+        I3D(1, _NARROW, convention).eval()(torch.empty(1, _COLOURS, frames, *size))
 
 
-def _check_extent(given: Sequence[int], left: Sequence[int]) -> None:
-    """Refuse a clip of which less is left than the last pooling takes."""
-    if any(size < wanted for size, wanted in zip(left, _POOLED, strict=True)):
-        frames, height, width = given
+def _check_extent(clip: Sequence[int], given: Sequence[int], least: Extent) -> None:
+    """Refuse a clip of which less is given to a layer than it takes."""
+    if any(size < wanted for size, wanted in zip(given, least, strict=True)):
+        frames, height, width = clip
         message = (
             f"I3D cannot take {frames} frames of {height} x {width} pixels: "
             "give at least 10 frames and 194 pixels a side (16 frames of 224 x 224 are usual)"

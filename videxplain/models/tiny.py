@@ -16,9 +16,10 @@ from jaxtyping import Float
 from pydantic import validate_call
 from torch import Tensor, nn
 
-from videxplain.models.build import fill, random_net, weights_file
+from videxplain.models.build import open_weights, random_net
 from videxplain.models.classifier import Layout, VideoClassifier
 from videxplain.models.tsm import shift_in_time
+from videxplain.models.weights import fill
 from videxplain.types import Logits
 
 CLASS_NAMES = ("right", "up right", "up", "up left", "left", "down left", "down", "down right")
@@ -137,8 +138,8 @@ def tiny(network: Literal["tiny_tsm", "tiny_r2plus1d"], weights: str) -> VideoCl
     """
     classes, layout, cam_layout = _NETWORKS[network]
     net = random_net(partial(classes, len(CLASS_NAMES)))
-    own = _WEIGHTS / f"{network}.safetensors"
-    digest = fill(net, own if weights == "auto" else weights_file(weights))
+    own = str(_WEIGHTS / f"{network}.safetensors")
+    file = open_weights(own if weights == "auto" else weights)
     return VideoClassifier(
         net,
         frames=FRAMES,
@@ -149,7 +150,7 @@ def tiny(network: Literal["tiny_tsm", "tiny_r2plus1d"], weights: str) -> VideoCl
         layout=layout,
         cam_layer="layer2",
         cam_layout=cam_layout,
-        weights_sha256=digest,
+        weights_sha256=None if file is None else fill(net, file),
     )
 
 

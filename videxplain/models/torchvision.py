@@ -11,9 +11,10 @@ from typing import Literal
 from pydantic import PositiveInt, validate_call
 from torchvision.models import get_model, get_model_weights
 
-from videxplain.models.build import fill, random_net, weights_file
+from videxplain.models.build import open_weights, random_net
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import VideoClassifier
+from videxplain.models.weights import fill
 from videxplain.sampling import Rule
 
 
@@ -42,7 +43,7 @@ def video_resnet(  # noqa: PLR0913
     Raises:
         WeightsError: If the weights cannot be had or do not fit.
     """
-    path = weights_file(weights, weights_dir, checkpoint)
+    file = open_weights(weights, weights_dir, checkpoint)
     net = random_net(partial(get_model, network, weights=None))
     presets = get_model_weights(network).DEFAULT.transforms()
     return VideoClassifier(
@@ -55,5 +56,5 @@ def video_resnet(  # noqa: PLR0913
         class_names=class_names(pretrain_dataset),
         sampling=sampling,
         cam_layer="layer4",
-        weights_sha256=fill(net, path),
+        weights_sha256=None if file is None else fill(net, file),
     )

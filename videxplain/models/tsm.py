@@ -17,9 +17,10 @@ from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck
 
 from videxplain.errors import ConfigError, WeightsError
-from videxplain.models.build import fill, random_net, weights_file
+from videxplain.models.build import open_weights, random_net
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import VideoClassifier
+from videxplain.models.weights import WeightsFile, fill
 from videxplain.sampling import Rule
 from videxplain.types import Logits
 
@@ -114,7 +115,7 @@ def tsm(  # noqa: PLR0913
     weights_dir: str | None,
     checkpoint: Mapping[str, object] | None,
     *,
-    shift: bool,
+    shift: bool | None,
     frames: PositiveInt,
     sampling: Rule,
     stride: PositiveInt,
@@ -126,7 +127,7 @@ def tsm(  # noqa: PLR0913
         weights: ``random``, the name of a known file, or a path.
         weights_dir: Where known files are kept; None is PyTorch's own cache.
         checkpoint: What is known of the file named, None for the others.
-        shift: True for TSM, False for TSN.
+        shift: True for TSM, False for TSN; None as the weights have it.
         frames: Frames of a clip; 8 in training.
         sampling: Which frames of a video are seen.
         stride: Frames between two samples of ``dense``.
@@ -134,12 +135,13 @@ def tsm(  # noqa: PLR0913
     Raises:
         WeightsError: If the weights cannot be had or do not fit.
     """
-    path = weights_file(weights, weights_dir, checkpoint)
+    names = class_names(pretrain_dataset)
+    file = open_weights(weights, weights_dir, checkpoint)
+    shifts = _decide_shift(shift, file)
     head_of = next(heads for heads in _HEADS if pretrain_dataset in heads)
     classes = {head: len(class_names(each)) for each, head in head_of.items()}
-    build = partial(TSM, classes, head_of[pretrain_dataset], frames=frames, shift=shift)
+    build = partial(TSM, classes, head_of[pretrain_dataset], frames=frames, shift=shifts)
     net = random_net(build)
-    digest = fill(net, path, partial(_check_shift, shift=shift))
     return VideoClassifier(
         net,
         frames=frames,
@@ -147,23 +149,23 @@ def tsm(  # noqa: PLR0913
         resize=_SHORTER_SIDE,
         mean=_IMAGENET_MEAN,
         std=_IMAGENET_STD,
-        class_names=class_names(pretrain_dataset),
+        class_names=names,
         sampling=sampling,
         stride=stride,
         layout="b t c h w",
         cam_layer="base_model.layer4",
         cam_layout="(b t) c h w",
-        weights_sha256=digest,
+        weights_sha256=None if file is None else fill(net, file),
     )
 
 
-def _check_shift(state: Mapping[str, Tensor], *, shift: bool) -> Mapping[str, Tensor]:
+def _decide_shift(asked: bool | None, file: WeightsFile | None) -> bool:
     """Tell TSM and TSN apart: the same shapes, and nonsense in each other's network."""
-    shifted, plain = (f"{_FIRST_BLOCK}.conv1.{each}" for each in ("net.weight", "weight"))
-    if shift and plain in state:
-        message = "these are weights of a TSN, which has no temporal shift: give model.shift=false"
+    names = () if file is None else file.state
+    plain = any(name.endswith(f"{_FIRST_BLOCK}.conv1.weight") for name in names)
+    shifted = any(name.endswith(f"{_FIRST_BLOCK}.conv1.net.weight") for name in names)
+    if file is not None and ((asked and plain) or (asked is False and shifted)):
+        kind, other = ("TSN, which has no temporal shift", "false") if plain else ("TSM", "true")
+        message = f"{file.path}: these are weights of a {kind}: give model.shift={other}"
         raise WeightsError(message)
-    if not shift and shifted in state:
-        message = "these are weights of a TSM: give model.shift=true"
-        raise WeightsError(message)
-    return state
+    return not plain if asked is None else asked

@@ -6,9 +6,11 @@ A file is only ever read as tensors: ``torch.load(weights_only=True)`` and safet
 import argparse
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from videxplain.errors import WeightsError
-from videxplain.models.checkpoints import file_sha256
+from videxplain.models.checkpoints import check_file, file_sha256
 
 State = Mapping[str, Tensor]
 Rename = Callable[[State], State]
@@ -28,9 +30,11 @@ _PREFIXES = ("module.", "model.")
 """What wrappers put before every name: DataParallel, Lightning and trainers of one's own."""
 _COUNTER = "num_batches_tracked"
 """Files older than PyTorch 0.4.1 lack it, and evaluation does not read it."""
+_VARIANCE = "running_var"
+_NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_LIGHTNING = "pytorch-lightning_version"
 _HARMLESS: list[Any] = [argparse.Namespace]
 """What published files hold besides tensors: the options of their training."""
-_LIGHTNING = "pytorch-lightning_version"
 _UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -38,93 +42,98 @@ _UNREADABLE = (
     zipfile.BadZipFile,
     EOFError,
     OSError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
     ValueError,
     LookupError,
     TypeError,
     AttributeError,
 )
+_AGAIN = "remove it and fetch it again, or train again"
 _LISTED = 3
 """Keys that a message names."""
 
 
-def load_weights(net: nn.Module, path: Path, rename: Rename | None = None) -> str:
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file that has been read.
+
+    Attributes:
+        path: Where it is.
+        state: Its tensors, by the names that they have there.
+        sha256: Its digest.
+    """
+
+    path: Path
+    state: State
+    sha256: str
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read the tensors in a file.
+
+    Args:
+        path: A ``.safetensors`` file, or one that ``torch.save`` wrote: a ``state_dict``, alone or
+            under that name.
+
+    Raises:
+        WeightsError: If it is missing or not a file of tensors alone.
+    """
+    check_file(path)
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = load_file(path)
+        else:
+            with warnings.catch_warnings(), torch.serialization.safe_globals(_HARMLESS):
+                warnings.simplefilter("ignore")  # of old formats
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        message = f"{path} {_reason(error)}"
+        raise WeightsError(message) from error
+    return WeightsFile(path, _tensors(content, path), file_sha256(path))
+
+
+def fill(net: nn.Module, file: WeightsFile, rename: Rename | None = None) -> str:
     """Fill a network from a file, entirely or not at all.
 
     Args:
         net: Whose ``state_dict`` the file must match; values take its types.
-        path: A ``.safetensors`` file, or one that ``torch.save`` wrote: a ``state_dict``, alone or
-            under that name, the names bare or behind ``module.`` or ``model.``.
+        file: What was read; names may stand behind ``module.`` or ``model.``.
         rename: Brings the names of other layouts to the network's.
 
     Returns:
         The file's sha256.
 
     Raises:
-        WeightsError: If the file is missing or is not one of tensors, holds NaN, or its names or
-            shapes are not the network's.
+        WeightsError: If its names or shapes are not the network's, or its values no weights.
     """
-    state = read_weights(path)
     own = net.state_dict()
     try:
-        state = rename(state) if rename is not None else state
-        counters = {key: own[key] for key in own if key.endswith(_COUNTER)}
-        state = {**counters, **state}
-        _check(own, state)
+        bare = _bare_names(file.state, own)
+        named = bare if rename is None else rename(bare)
+        given = {key: value for key, value in named.items() if not key.endswith(_COUNTER)}
+        wanted = {key: value for key, value in own.items() if not key.endswith(_COUNTER)}
+        _check_names(wanted, given)
+        _check_values({key: value.to(own[key]) for key, value in _plain(given).items()})
     except WeightsError as error:
-        message = f"{path}: {error}"
+        message = f"{file.path}: {error}"
         raise WeightsError(message) from error
-    net.load_state_dict(state)
-    return file_sha256(path)
-
-
-def read_weights(path: Path) -> State:
-    """The tensors in a file, by bare names.
-
-    Raises:
-        WeightsError: If it is missing or not a file of tensors alone.
-    """
-    _check_file(path)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_HARMLESS):
-            warnings.simplefilter("ignore")  # of old formats
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        message = f"{path} is no readable file of weights ({_reason(error)}): fetch it again"
-        raise WeightsError(message) from error
-    return _bare_names(_tensors(content, path))
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what a glance shows to be something else."""
-    if path.is_dir():
-        message = f"weights={path} is a folder: give the path of a weights file"
-        raise WeightsError(message)
-    if not path.is_file():
-        message = f"weights={path} is not a file: give the path of a weights file, auto or random"
-        raise WeightsError(message)
-    with path.open("rb") as file:
-        start = file.read(512).lstrip()
-    if not start:
-        message = f"{path} is an empty file: fetch it again"
-        raise WeightsError(message)
-    if start.startswith(b"<"):
-        message = (
-            f"{path} is a web page, not weights: open it in a browser to read what the server "
-            "wanted, then fetch the file itself"
-        )
-        raise WeightsError(message)
+    net.load_state_dict({**own, **given})
+    return file.sha256
 
 
 def _reason(error: Exception) -> str:
-    """The cause in a few words; PyTorch's own are a page."""
+    """What is wrong and what to do, in a sentence; PyTorch's own are a page."""
     refused = re.search(r"GLOBAL (\S+)", str(error))
     if refused:
-        return f"it holds {refused[1]} besides tensors, and could run code"
-    if isinstance(error, RuntimeError):
-        return re.split(r"\. |\n", str(error))[0]
-    return "no format of PyTorch"
+        return (
+            f"holds {refused[1]} besides tensors, and a file that does could run code: it is not "
+            "opened; save the network's `state_dict()` alone and give that file"
+        )
+    known = isinstance(error, RuntimeError)
+    why = re.split(r"\. |\n", str(error))[0] if known else "no format of PyTorch"
+    return f"is no readable file of weights ({why}): remove it and fetch it again"
 
 
 def _tensors(content: Any, path: Path) -> State:  # noqa: ANN401
@@ -136,31 +145,36 @@ def _tensors(content: Any, path: Path) -> State:  # noqa: ANN401
         )
         raise WeightsError(message)
     state = content.get("state_dict", content) if isinstance(content, dict) else content
-    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
-    if not named or not state or not all(isinstance(each, Tensor) for each in state.values()):
-        message = f"{path} holds no plain state_dict: save `net.state_dict()` and give that file"
+    if not isinstance(state, dict) or not state or not all(map(_is_entry, state.items())):
+        levels = [str(key) for key in content] if isinstance(content, dict) else []
+        held = f" (it holds {_some(levels)})" if levels else ""
+        message = f"{path} holds no plain state_dict{held}: save `net.state_dict()`, give that file"
         raise WeightsError(message)
     return dict(state)
 
 
-def _bare_names(state: State) -> State:
-    """Names without the prefix that all of them share."""
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            return _bare_names({key.removeprefix(prefix): state[key] for key in state})
+def _is_entry(entry: tuple[object, object]) -> bool:
+    return isinstance(entry[0], str) and isinstance(entry[1], Tensor)
+
+
+def _bare_names(state: State, own: State) -> State:
+    """Names without the prefixes that all of them share, and that the network has not itself."""
+    strange = [each for each in _PREFIXES if not all(key.startswith(each) for key in own)]
+    while shared := [each for each in strange if all(key.startswith(each) for key in state)]:
+        state = {key.removeprefix(shared[0]): value for key, value in state.items()}
     return state
 
 
-def _check(wanted: State, given: State) -> None:
+def _check_names(wanted: State, given: State) -> None:
     differing = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
     mistakes = {
         "lacks": [key for key in wanted if key not in given],
         "has unknown": [key for key in given if key not in wanted],
         "has other shapes for": differing,
     }
-    found = [f"{what} {_some(keys)}" for what, keys in mistakes.items() if keys]
-    if found == [f"has other shapes for {_some(differing)}"] and all(
-        wanted[key].shape[1:] == given[key].shape[1:] for key in differing
+    found = {what: keys for what, keys in mistakes.items() if keys}
+    if found.keys() == {"has other shapes for"} and all(
+        _other_count(wanted[key], given[key]) for key in differing
     ):
         sizes = (len(given[differing[0]]), len(wanted[differing[0]]))
         message = (
@@ -169,11 +183,38 @@ def _check(wanted: State, given: State) -> None:
         )
         raise WeightsError(message)
     if found:
-        message = f"it does not fit the network: it {'; it '.join(found)}"
+        told = "; it ".join(f"{what} {_some(keys)}" for what, keys in found.items())
+        message = f"it does not fit the network: it {told}"
         raise WeightsError(message)
+
+
+def _other_count(wanted: Tensor, given: Tensor) -> bool:
+    """Whether two tensors differ in their first axis alone."""
+    return min(wanted.dim(), given.dim()) > 0 and wanted.shape[1:] == given.shape[1:]
+
+
+def _plain(given: State) -> State:
+    other = [key for key, value in given.items() if not _is_plain(value)]
+    if other:
+        message = f"{_some(other)} are no plain real numbers: save the weights as float32"
+        raise WeightsError(message)
+    return given
+
+
+def _is_plain(value: Tensor) -> bool:
+    dense = value.layout is torch.strided and not value.is_nested and not value.is_quantized
+    return dense and value.dtype in _NUMBERS and value.device.type == "cpu"
+
+
+def _check_values(given: State) -> None:
+    """Of what the network would really hold, in its own types."""
     unusable = [key for key, value in given.items() if not value.isfinite().all()]
     if unusable:
-        message = f"NaN or infinite values in {_some(unusable)}: fetch it again, or train again"
+        message = f"NaN or infinite values in {_some(unusable)}: {_AGAIN}"
+        raise WeightsError(message)
+    negative = [key for key in given if key.endswith(_VARIANCE) and (given[key] < 0).any()]
+    if negative:
+        message = f"variances below zero in {_some(negative)}: {_AGAIN}"
         raise WeightsError(message)
 
 

@@ -18,7 +18,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from tqdm import tqdm
 
-from videxplain.filters import PYRAMIDS
+from videxplain.chunks import Chunks
+from videxplain.filters import PYRAMIDS, gaussian_blur
 from videxplain.methods.extremal.masks import (
     MaskGrid,
     Padded,
@@ -27,8 +28,8 @@ from videxplain.methods.extremal.masks import (
     default_step,
 )
 from videxplain.methods.extremal.terms import Term
-from videxplain.methods.extremal.variants import Reward, reward
-from videxplain.types import Attribution, Classifier, Clips, Targets
+from videxplain.methods.extremal.variants import PARTS, Reward, reward
+from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 """A share strictly between 0 and 1."""
@@ -78,6 +79,10 @@ class ExtremalPerturbation:
         learning_rate: Of SGD.
         momentum: Of SGD.
         dampening: Of SGD's momentum; the first step is not dampened.
+        combine: ``sum`` gives one map a clip instead of a mask an area: the masks' sum, smoothed in
+            each frame and divided by its maximum (Li et al., TCSVT 2021, arXiv 2109.00222).
+        smooth_sigma: Width of that smoothing in pixels.
+        batch_size: Clips that the network sees at once.
     """
 
     perturb_area: Areas
@@ -91,9 +96,22 @@ class ExtremalPerturbation:
     learning_rate: PositiveFloat = 0.05
     momentum: NonNegativeFloat = 0.9
     dampening: NonNegativeFloat = 0.9
+    combine: Literal["sum"] | None = None
+    smooth_sigma: NonNegativeFloat = 10.0
+    batch_size: PositiveInt = 2
 
     signed: ClassVar[bool] = False
     complete: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True
+    citation: ClassVar[str] = (
+        "Li et al., WACV 2021, arXiv 2005.00375; Fong et al., ICCV 2019, arXiv 1910.08485"
+    )
+
+    @property
+    def cost(self) -> Cost:
+        """A pass in each direction an iteration and area, two of each for ``dual``."""
+        passes = self.num_iter * len(self.perturb_area) * PARTS[self.variant]
+        return Cost(passes, passes)
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
         """Optimise one mask an area and clip; clips and areas do not influence each other.
@@ -111,27 +129,30 @@ class ExtremalPerturbation:
         shape = (len(self.perturb_area), frames.shape[0], frames.shape[2], *grid.cells)
         coarse = torch.ones(shape, dtype=frames.dtype, device=frames.device, requires_grad=True)
         optimiser = torch.optim.SGD([coarse], self.learning_rate, self.momentum, self.dampening)
+        chunks = Chunks(max(1, self.batch_size // PARTS[self.variant]))
         history: list[dict[str, Float[Tensor, "a b"]]] = []
         with torch.enable_grad(), tqdm(total=self.num_iter, leave=False, disable=None) as bar:
             for iteration in range(self.num_iter):
                 padded = upsample(coarse)
                 masks = grid.crop(padded)
-                answer = reward(self.variant, classifier, pyramid, masks, target)
-                history.append(self._energy(iteration, answer, padded))
-                history[-1]["visible_area"] = masks.detach().mean(dim=(2, 3, 4))
-                (coarse.grad,) = torch.autograd.grad(history[-1]["energy"].sum(), coarse)
-                history[-1]["energy"] = history[-1]["energy"].detach()
+                answer = reward(self.variant, classifier, pyramid, masks, target, chunks)
+                regul, row = self._energy(iteration, answer, padded)
+                history.append({**row, "visible_area": masks.detach().mean(dim=(2, 3, 4))})
+                # the network's part of the gradient is known already, one chunk at a time
+                known = self.reward_weight * (answer.gradient * masks).sum()
+                (coarse.grad,) = torch.autograd.grad(regul.sum() + known, coarse)
                 optimiser.step()
                 with torch.no_grad():
                     coarse.clamp_(0, 1)
                 _show(bar, history)
         curves = {name: torch.stack([row[name] for row in history], dim=-1) for name in history[0]}
-        return Attribution(masks.detach()[:, :, None], target, self.perturb_area, curves)
+        found = Attribution(masks.detach()[:, :, None], target, self.perturb_area, curves)
+        return found if self.combine is None else _summed(found, self.smooth_sigma)
 
     def _energy(
         self, iteration: int, answer: Reward, padded: Padded
-    ) -> dict[str, Float[Tensor, "a b"]]:
-        """The weighted sum and its parts; the sum alone carries a gradient."""
+    ) -> tuple[Float[Tensor, "a b"], dict[str, Float[Tensor, "a b"]]]:
+        """The weighted terms, which carry a gradient, and the numbers to keep, which do not."""
         terms = {
             name: torch.stack(
                 [term(one, area) for one, area in zip(padded, self.perturb_area, strict=True)]
@@ -141,14 +162,27 @@ class ExtremalPerturbation:
         weights = {name: term.weight.at(iteration) for name, term in self.terms.items()}
         weighted = [weights[name] * terms[name] for name in terms if weights[name]]
         regul = torch.stack(weighted).sum(0) if weighted else torch.zeros_like(answer.loss)
-        energy = self.reward_weight * answer.loss + regul
+        loss = self.reward_weight * answer.loss
         rows = {
-            "reward": self.reward_weight * answer.loss,
+            "energy": loss + regul,
+            "reward": loss,
             "regul": regul,
             "probability": answer.probability,
             **terms,
         }
-        return {"energy": energy, **{name: row.detach() for name, row in rows.items()}}
+        return regul, {name: row.detach() for name, row in rows.items()}
+
+
+def _summed(masks: Attribution, sigma: float) -> Attribution:
+    """One map a clip from the masks of several areas, and each area's curves by its name."""
+    total = gaussian_blur(masks.values.sum(dim=0), sigma)
+    highest = total.amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(torch.finfo(total.dtype).tiny)
+    curves = {
+        f"{name}_area{area:g}": curve[index : index + 1]
+        for name, curve in masks.curves.items()
+        for index, area in enumerate(masks.areas or ())
+    }
+    return Attribution((total / highest)[None], masks.target, None, curves)
 
 
 def _show(bar: tqdm, history: list[dict[str, Float[Tensor, "a b"]]]) -> None:  # type: ignore[type-arg]

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from videxplain.chunks import Chunks
 from videxplain.filters import Pyramid, perturb
 from videxplain.methods.extremal.masks import Visible
 from videxplain.scores import log_complement, log_probability
@@ -24,10 +25,12 @@ class Reward:
     Attributes:
         loss: Unweighted, to be minimised; one a mask.
         probability: Of the target in the clip shown (in the kept part, where both are shown).
+        gradient: Of each mask's loss with respect to that mask.
     """
 
     loss: Float[Tensor, "a b"]
     probability: Float[Tensor, "a b"]
+    gradient: Visible
 
 
 Shown = Callable[[Visible], Float[Tensor, "n b t h w"]]
@@ -59,11 +62,19 @@ VARIANTS: Mapping[str, tuple[Shown, Loss]] = {
     "dual": (lambda masks: torch.cat([masks, 1 - masks]), _dual),
 }
 
+PARTS: Mapping[str, int] = {"preserve": 1, "delete": 1, "dual": 2}
+"""Clips that the network sees for each mask."""
 
-def reward(
-    variant: str, classifier: Classifier, pyramid: Pyramid, masks: Visible, target: Targets
+
+def reward(  # noqa: PLR0913
+    variant: str,
+    classifier: Classifier,
+    pyramid: Pyramid,
+    masks: Visible,
+    target: Targets,
+    chunks: Chunks,
 ) -> Reward:
-    """Show each clip through its masks and score the answer.
+    """Show each clip through its masks and score the answer, in parts.
 
     Args:
         variant: A name in ``VARIANTS``.
@@ -71,10 +82,24 @@ def reward(
         pyramid: The perturbed levels of each clip.
         masks: The visible masks.
         target: The class of each clip.
+        chunks: Cuts the masks into parts.
     """
-    show, loss = VARIANTS[variant]
-    shown = show(masks)
-    logits = classifier(perturb(pyramid, shown))
-    values, probability = loss(logits, target.repeat(shown.shape[0]))
-    areas = masks.shape[:2]
-    return Reward(values.reshape(areas), probability.reshape(areas))
+    show, score = VARIANTS[variant]
+    areas, clips = masks.shape[:2]
+    flat = masks.detach().flatten(0, 1)
+    loss, probability = flat.new_empty(2, len(flat))
+    gradient = torch.empty_like(flat)
+
+    def run(part: slice) -> None:
+        chunk = flat[part].clone().requires_grad_()
+        clip = torch.arange(part.start, part.stop, device=flat.device) % clips
+        shown = show(chunk[None])
+        levels = pyramid[part] if areas == 1 else pyramid[clip]
+        logits = classifier(perturb(levels, shown))
+        losses, probabilities = score(logits, target[clip].repeat(len(shown)))
+        (gradient[part],) = torch.autograd.grad(losses.sum(), chunk)
+        loss[part], probability[part] = losses.detach(), probabilities
+
+    chunks(len(flat), run)
+    shape = (areas, clips)
+    return Reward(loss.reshape(shape), probability.reshape(shape), gradient.reshape(masks.shape))

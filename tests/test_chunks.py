@@ -1,0 +1,82 @@
+"""Pieces of a batch, and what happens when the memory is not enough."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.formulas import SmallNet, clip
+from videxplain import api, catalog
+from videxplain.chunks import Chunks
+from videxplain.errors import DeviceMemoryError
+from videxplain.models.classifier import VideoClassifier
+from videxplain.types import Clips
+
+
+class Cramped(nn.Module):
+    """A network on a device with the memory for ``room`` clips."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.net = SmallNet()
+        self.room = room
+        self.refused = 0
+
+    def forward(self, frames: Tensor) -> Tensor:
+        if len(frames) > self.room:
+            self.refused += 1
+            message = "out of memory"
+            raise torch.OutOfMemoryError(message)
+        logits: Tensor = self.net(frames)
+        return logits
+
+
+def test_parts_cover_everything_once() -> None:
+    parts: list[tuple[int, int]] = []
+    Chunks(3)(7, lambda part: parts.append((part.start, part.stop)))
+    assert parts == [(0, 3), (3, 6), (6, 7)]
+
+
+def test_a_part_that_does_not_fit_is_halved_and_not_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[int] = []
+
+    def run(part: slice) -> None:
+        if part.stop - part.start > 2:
+            message = "out of memory"
+            raise torch.OutOfMemoryError(message)
+        done.extend(range(part.start, part.stop))
+
+    chunks = Chunks(8)
+    chunks(9, run)
+    assert done == list(range(9))
+    assert chunks.size == 2, "kept for what follows"
+    assert [record.getMessage() for record in caplog.records] == [
+        "out of memory with 8 clips at a time: going on with 4",
+        "out of memory with 4 clips at a time: going on with 2",
+    ]
+
+
+@pytest.mark.parametrize("name", catalog.names("method"))
+def test_every_method_goes_on_in_halves(name: str) -> None:
+    few = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 6}
+    keys = catalog.section("method", name)
+    changes = {key: value for key, value in few.items() if key in keys}
+    clips, target = Clips(clip(5, 8, 32, 32)), torch.arange(5)
+    names = [str(index) for index in range(10)]
+    found = {}
+    for room in (2, 100):
+        cramped = Cramped(room)
+        classifier = VideoClassifier(cramped, cam_layer="net.layer4", class_names=names)
+        method = api.load_method(name, **changes)
+        found[room] = method(classifier, clips, target).values
+        assert bool(cramped.refused) == (room == 2 and method.cost.forward > 0)
+    scale = found[100].abs().max().item()
+    torch.testing.assert_close(found[2], found[100], atol=1e-5 * scale, rtol=0)
+
+
+def test_a_clip_that_never_fits_is_told() -> None:
+    classifier = VideoClassifier(Cramped(0), class_names=[str(index) for index in range(10)])
+    method = api.load_method("grad")
+    with pytest.raises(DeviceMemoryError, match="not the memory for one clip at a time: give"):
+        method(classifier, Clips(clip(2, 8, 32, 32)), torch.tensor([0, 1]))

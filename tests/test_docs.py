@@ -1,0 +1,65 @@
+"""What the documentation says is what the package does."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from videxplain import api, catalog, cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+YES = {True: "yes", False: "no"}
+
+
+def test_the_table_of_methods_is_what_they_declare() -> None:
+    lines = (ROOT / "docs" / "methods.md").read_text().splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line[:1]]
+    told = {row[0].strip("`"): row[2:] for row in table[2:]}
+    assert set(told) == set(catalog.names("method"))
+    for name, (signed, complete, deterministic, passes, source) in told.items():
+        method = api.load_method(name)
+        declared = (method.signed, method.complete, method.deterministic)
+        assert (signed, complete, deterministic) == tuple(YES[each] for each in declared), name
+        assert method.cost == (int(passes), int(passes)), name
+        assert source == method.citation, name
+
+
+def test_every_choice_stands_in_the_readme() -> None:
+    for group in ("model", "method", "metrics"):
+        for name in catalog.names(group):
+            assert f"`{name}`" in README, f"{group}={name}"
+
+
+def published_commands() -> list[str]:
+    section = README.split("## The published commands")[1].split("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("videxplain ")]
+
+
+def test_there_are_three_published_commands() -> None:
+    assert len(published_commands()) == 3
+
+
+@pytest.mark.parametrize("command", published_commands(), ids=lambda line: line.split("=")[-1])
+def test_published_commands_run(
+    command: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On real frames; random weights and 3 steps instead of the published ones."""
+    (tmp_path / "frames").symlink_to(shared / "data" / "frames")
+    monkeypatch.chdir(tmp_path)
+    few = "method.steps=3" if "integrated_grad" in command else "num_iter=3"
+    arguments = [*shlex.split(command)[1:], "weights=random", few, "metrics=[visible_area]"]
+    monkeypatch.setattr(sys, "argv", ["videxplain", *arguments])
+    cli.main()
+    (path,) = tmp_path.glob("outputs/results/*/*/*/*/result.json")
+    result = json.loads(path.read_text())
+    assert len(result["records"]) == 2
+    assert {record["label"] for record in result["records"]} == {
+        record["target"] for record in result["records"]
+    }
+    area = {"step": 0.1, "3d_ep": 0.05, "integrated_grad": None}[path.parts[-3]]
+    assert {record["area"] for record in result["records"]} == {area}
+    pictures = list(path.parent.glob("figures/*.png"))
+    assert len(pictures) == 2

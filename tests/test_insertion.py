@@ -1,0 +1,119 @@
+"""Insertion and deletion: exact where the probability is the share of the light."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videxplain.metrics.insertion import DeletionAUC, InsertionAUC, block_ranks
+from videxplain.models.classifier import VideoClassifier
+from videxplain.types import Attribution, Clips
+
+SIZE = (3, 32, 48)
+BLOCKS = (3, 2, 3)
+TARGET = torch.tensor([0, 0])
+
+
+class Light(nn.Module):
+    """The probability of class 0 is the mean of all values, in [0, 1]."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        mean = frames.mean(dim=(1, 2, 3, 4))
+        return torch.stack([mean, 1 - mean], dim=1).log()
+
+
+@pytest.fixture
+def light() -> VideoClassifier:
+    classifier = VideoClassifier(
+        Light(),
+        frames=3,
+        size=SIZE[1:],
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        class_names=["light", "dark"],
+    )
+    return classifier.double()
+
+
+def lit(levels: Tensor) -> Tensor:
+    """Blocks of 16 x 16 pixels with a level each."""
+    return levels.repeat_interleave(16, dim=-2).repeat_interleave(16, dim=-1)
+
+
+@pytest.fixture
+def levels() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, *BLOCKS, generator=generator, dtype=torch.float64)
+
+
+def clips(levels: Tensor) -> Clips:
+    return Clips(lit(levels)[:, None].repeat(1, 3, 1, 1, 1), names=("a", "b"))
+
+
+def attribution(*saliencies: Tensor) -> Attribution:
+    return Attribution(torch.stack(saliencies)[:, :, None], TARGET)
+
+
+def auc(ordered: np.ndarray) -> float:
+    """Of a curve that rises by the levels in their order, from 0 at 0."""
+    curve = np.concatenate([[0], np.cumsum(ordered)]) / ordered.size
+    return float(np.trapezoid(curve, np.linspace(0, 1, curve.size)))
+
+
+def test_exact_on_a_network_that_sums_pixels(light: VideoClassifier, levels: Tensor) -> None:
+    given = attribution(lit(levels), lit(-levels + 2))
+    inserted = InsertionAUC()(light, clips(levels), given)
+    deleted = DeletionAUC()(light, clips(levels), given)
+    for b in range(2):
+        rising = np.sort(levels[b].flatten().numpy())
+        best, worst = auc(rising[::-1]), auc(rising)
+        assert inserted[:, b].tolist() == pytest.approx([best, worst], rel=1e-12)
+        total = rising.mean()
+        assert deleted[:, b].tolist() == pytest.approx([total - best, total - worst], rel=1e-12)
+
+
+def test_the_order_is_by_the_mean_of_a_block(light: VideoClassifier, levels: Tensor) -> None:
+    """Saliency inside a block may lie anywhere in it; what counts is how much there is."""
+    points = torch.zeros(2, *SIZE, dtype=torch.float64)
+    points[..., 5::16, 7::16] = levels
+    exact = InsertionAUC()(light, clips(levels), attribution(lit(levels)))
+    found = InsertionAUC()(light, clips(levels), attribution(points))
+    torch.testing.assert_close(found, exact)
+
+
+def test_fewer_steps_take_several_blocks_at_once(light: VideoClassifier, levels: Tensor) -> None:
+    found = InsertionAUC(steps=4)(light, clips(levels), attribution(lit(levels)))
+    for b in range(2):
+        falling = np.sort(levels[b].flatten().numpy())[::-1]
+        counts = np.round(np.linspace(0, 18, 5)).astype(int)
+        curve = np.concatenate([[0], np.cumsum(falling)])[counts] / 18
+        wanted = np.trapezoid(curve, counts / 18)
+        assert found[0, b].item() == pytest.approx(wanted, rel=1e-12)
+
+
+def test_blocks_at_the_end_may_be_smaller() -> None:
+    saliency = torch.zeros(1, 1, 1, 20, 33)
+    saliency[..., 16:, 32:] = 1.0  # 4 x 1 pixels: a block of its own, full
+    saliency[..., :16, :16] = 0.5
+    ranks = block_ranks(saliency, 16)[0, 0, 0]
+    assert ranks.shape == (20, 33)
+    assert set(ranks[16:, 32:].flatten().tolist()) == {0}
+    assert set(ranks[:16, :16].flatten().tolist()) == {1}
+    assert set(ranks.flatten().tolist()) == set(range(6))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_batches_change_nothing(light: VideoClassifier, levels: Tensor, batch_size: int) -> None:
+    given = attribution(lit(levels), lit(levels.flip(1)))
+    wanted = InsertionAUC()(light, clips(levels), given)
+    found = InsertionAUC(batch_size=batch_size)(light, clips(levels), given)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_signs_and_baselines(light: VideoClassifier, levels: Tensor) -> None:
+    values = attribution(-lit(levels))
+    negative = InsertionAUC(polarity="negative")(light, clips(levels), values)
+    positive = InsertionAUC()(light, clips(levels), attribution(lit(levels)))
+    torch.testing.assert_close(negative, positive)
+    on_mean = InsertionAUC(baseline="mean")(light, clips(levels), attribution(lit(levels)))
+    assert (on_mean > positive).all()

@@ -1,0 +1,66 @@
+"""Work through a batch in pieces that the device has the memory for."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+
+from videxplain.errors import DeviceMemoryError
+
+log = logging.getLogger(__name__)
+
+
+class Chunks:
+    """Cut batches into parts, smaller ones from the moment the device runs out of memory.
+
+    Args:
+        size: Most items of a part, at least 1.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __call__(self, count: int, run: Callable[[slice], None]) -> None:
+        """Call ``run`` for consecutive parts of ``range(count)``.
+
+        A part that does not fit is run again in halves; the size that fits is kept for what
+        follows.
+
+        Args:
+            count: Items in all.
+            run: Does the work of a part; what it changes, it changes after its last allocation, so
+                that it can be called again.
+
+        Raises:
+            DeviceMemoryError: If one item is too much.
+        """
+        start = 0
+        while start < count:
+            stop = min(start + self.size, count)
+            if _fits(run, slice(start, stop)):
+                start = stop
+            else:
+                self._halve(stop - start)
+
+    def _halve(self, tried: int) -> None:
+        if tried == 1:
+            message = (
+                "the device has not the memory for one clip at a time: give smaller clips "
+                "(model.frames, model.size) or device=cpu"
+            )
+            raise DeviceMemoryError(message)
+        self.size = tried // 2
+        log.warning("out of memory with %d clips at a time: going on with %d", tried, self.size)
+
+
+def _fits(run: Callable[[slice], None], part: slice) -> bool:
+    """Whether there was enough memory; if not, what was taken is free again on return."""
+    try:
+        run(part)
+    except torch.OutOfMemoryError:
+        fits = False  # the error holds the tensors of every frame below until it goes
+    else:
+        return True
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return fits
