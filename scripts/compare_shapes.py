@@ -16,7 +16,16 @@ from videxplain.metrics.localisation import TopPrecision
 
 NETWORKS = ("tiny_r2plus1d", "tiny_tsm")
 SEARCHED = ("2d_ep", "3d_ep", "step")
-METHODS = ("grad", *SEARCHED, "center", "random")
+METHODS = (
+    "grad",
+    "grad_x_input",
+    "integrated_grad",
+    "smooth_grad",
+    "grad_cam",
+    *SEARCHED,
+    "center",
+    "random",
+)
 BATCH = 4
 
 
@@ -26,16 +35,17 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("--area", type=float, default=0.05)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     arguments = parser.parse_args()
     changes = {"num_iter": arguments.iterations, "perturb_area": arguments.area}
-    rows = {method: [method] for method in METHODS}
+    rows = {method: [method] for method in arguments.methods}
     for network in NETWORKS:
         classifier = vx.load_model(network)
         videos = vx.shapes(num_clips=arguments.clips)
         batches = [
             classifier.preprocess(videos[i : i + BATCH]) for i in range(0, len(videos), BATCH)
         ]
-        for method in tqdm(METHODS, desc=network, disable=None):
+        for method in tqdm(arguments.methods, desc=network, disable=None):
             searched = method in SEARCHED
             scores = []
             for clips in batches:

@@ -141,8 +141,7 @@ class _Mixed(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``b c t h w`` to the branches' channels."""
-        branches = (self.branch_0, self.branch_1, self.branch_2, self.branch_3)
-        return torch.cat([branch(features) for branch in branches], dim=1)
+        return torch.cat([branch(features) for branch in self.children()], dim=1)
 
 
 class I3D(nn.Module):
@@ -155,10 +154,7 @@ class I3D(nn.Module):
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        width: float = 1,
-        convention: Convention = CONVENTIONS[_USUAL],
+        self, num_classes: int, width: float = 1, convention: Convention = CONVENTIONS[_USUAL]
     ) -> None:
         super().__init__()
         stem, middle = _scaled((64, 192), width)
