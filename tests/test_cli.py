@@ -220,6 +220,16 @@ MISTAKES = {
         "perturb_area=[0.1, 0.1]: value error, give each",
     ),
     "no area": (["perturb_area=[]"], "perturb_area=[]: value should have at least 1 item"),
+    "no such layer": (
+        ["method=grad_cam", "method.layer=layer9"],
+        "no layer 'layer9' in the network: its top layers are stem, layer1, layer2, fc",
+    ),
+    "no such score": (
+        ["method=grad", "method.score=foo"],
+        "method.score='foo': input should be 'logit', 'probability' or 'log_probability'",
+    ),
+    "no step": (["method=integrated_grad", "method.steps=0"], "method.steps=0: input should be"),
+    "no such sum": (["method.combine=mean"], "method.combine='mean': input should be 'sum'"),
     "no iteration": (["num_iter=0"], "method.num_iter=0: input should be greater than 0"),
     "words for a number": (["num_iter=ten"], "method.num_iter='ten': input should be a valid int"),
     "impossible pair": (
@@ -320,6 +330,31 @@ def test_a_network_of_ones_own(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     ran = run(*chosen, *own, "plugins=[mynets]", "target=no")
     assert ran.code == 0, ran.err
     assert job_folder().parts[-4:-1] == ("custom", "custom", "grad")
+
+
+def test_a_method_that_a_network_does_not_suit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error alone, and a skip with its reason in a sweep; nothing is computed."""
+    (tmp_path / "mynets.py").write_text(
+        "import torch\n"
+        "def build():\n"
+        "    return torch.nn.Sequential(torch.nn.Conv3d(3, 2, 3),"
+        " torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten())\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own = ["model=custom", "model.net._target_=mynets.build", "plugins=[mynets]"]
+    own += ["model.frames=8", "model.size=[32,32]", "target=predicted"]
+    alone = run(*own, "method=grad_cam")
+    assert alone.code == 2
+    assert "this model names none: give method.layer=<name>" in alone.err
+    assert "top layers are 0, 1, 2" in alone.err
+    assert run(*own, "method=grad_cam", "method.layer='0'").code == 0
+    assert run("-m", *own, "method=grad_cam,grad").code == 0
+    results = [
+        json.loads(path.read_text()) for path in Path("outputs").glob("results/*/*/*/*/result.json")
+    ]
+    assert sorted(each["state"] for each in results) == ["done", "done", "skipped"]
 
 
 def test_plugins_in_a_file_are_refused(run: Run, tmp_path: Path) -> None:

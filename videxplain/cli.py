@@ -73,16 +73,17 @@ def _explain(composed: DictConfig, choices: Mapping[str, str | None], *, sweeps:
     completed = config.complete(composed, choices)
     try:
         config.check_pair(completed)
+
+        from videxplain import runner  # imports torch, which a mistake above need not wait for
+        from videxplain.report.console import table
+
+        job = runner.prepare(completed, plugins)
     except UnsupportedPairError as error:
         if not sweeps:
             raise
         _skip(completed, str(error))
         return
-
-    from videxplain import runner  # imports torch, which a mistake above need not wait for
-    from videxplain.report.console import table
-
-    result = runner.run(runner.prepare(completed, plugins))
+    result = runner.run(job)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
 

@@ -24,6 +24,7 @@ from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
 from videxplain.types import (
     Attribution,
+    Choosy,
     Clips,
     Explainer,
     Logits,
@@ -96,6 +97,8 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     start = time.perf_counter()
     classifier = _load(completed, plugins)
     seconds = time.perf_counter() - start
+    if isinstance(method, Choosy):
+        method.check(classifier)
     _check_target(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
     sink = DiskSink(outputs, folder, completed["polarity"])

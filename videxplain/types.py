@@ -226,6 +226,19 @@ class Explainer(Protocol):
 
 
 @runtime_checkable
+class Choosy(Protocol):
+    """A method that not every network suits."""
+
+    def check(self, classifier: Classifier) -> None:
+        """Refuse a network before anything is computed.
+
+        Raises:
+            UnsupportedPairError: If the method cannot explain it.
+        """
+        ...
+
+
+@runtime_checkable
 class Metric(Protocol):
     """A number per area and clip that says something about an attribution.
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from videxplain.chunks import Chunks
 from videxplain.errors import ConfigError, UnsupportedPairError
-from videxplain.hooks import capture
+from videxplain.hooks import capture, find_layer
 from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
 
@@ -72,12 +72,29 @@ class GradCAM:
         Chunks(self.batch_size)(len(clips), run)
         return Attribution(values[None], target)
 
-    def _cam(self, classifier: Classifier, frames: Frames, target: Targets) -> Cam:
-        """The map in the layer's own size."""
+    def check(self, classifier: Classifier) -> None:
+        """Refuse a network before anything is computed.
+
+        Raises:
+            UnsupportedPairError: If the classifier names no layer and none is given.
+            LayerNotFoundError: If the network has no such layer.
+        """
+        find_layer(classifier.net, self._layer(classifier))
+
+    def _layer(self, classifier: Classifier) -> str:
         layer = self.layer or classifier.cam_layer
         if layer is None:
-            message = "Grad-CAM needs a layer and this model names none: give method.layer=<name>"
+            known = ", ".join(name for name, _ in classifier.net.named_children())
+            message = (
+                "Grad-CAM needs a layer and this model names none: give method.layer=<name> of a "
+                f"convolution in the network, whose top layers are {known}"
+            )
             raise UnsupportedPairError(message)
+        return layer
+
+    def _cam(self, classifier: Classifier, frames: Frames, target: Targets) -> Cam:
+        """The map in the layer's own size."""
+        layer = self._layer(classifier)
         with torch.enable_grad(), capture(classifier.net, layer) as outputs:
             scores = SCORES[self.score](classifier(frames.detach().requires_grad_()), target)
         (output,) = outputs
