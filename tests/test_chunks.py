@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tests.formulas import SmallNet, clip
 from videxplain import api, catalog
-from videxplain.chunks import Chunks
+from videxplain.chunks import Chunks, logits_of
 from videxplain.errors import DeviceMemoryError
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Clips
@@ -73,6 +73,67 @@ def test_every_method_goes_on_in_halves(name: str) -> None:
         assert bool(cramped.refused) == (room == 2 and method.cost.forward > 0)
     scale = found[100].abs().max().item()
     torch.testing.assert_close(found[2], found[100], atol=1e-5 * scale, rtol=0)
+
+
+class Late(nn.Module):
+    """The device runs out of memory once, at a given allocation on the way back."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.net = SmallNet()
+        self.left = after
+
+    def forward(self, frames: Tensor) -> Tensor:
+        logits: Tensor = self.net(frames)
+        if logits.requires_grad:
+            logits.register_hook(self._come_back)  # type: ignore[no-untyped-call]
+        return logits
+
+    def _come_back(self, _gradient: Tensor) -> None:
+        self.left -= 1
+        if self.left == 0:
+            message = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"
+            raise RuntimeError(message)
+
+
+@pytest.mark.parametrize("name", catalog.names("method"))
+@pytest.mark.parametrize("after", [1, 2])
+def test_nothing_counts_twice(name: str, after: int) -> None:
+    keys = catalog.section("method", name)
+    few = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 2, "variant": "dual"}
+    method = api.load_method(name, **{key: few[key] for key in few if key in keys})
+    clips, target = Clips(clip(4, 8, 32, 32)), torch.arange(4)
+    names = [str(index) for index in range(10)]
+    found, wanted = (
+        method(
+            VideoClassifier(Late(each), cam_layer="net.layer4", class_names=names), clips, target
+        ).values
+        for each in (after, -1)
+    )
+    scale = wanted.abs().max().item()
+    torch.testing.assert_close(found, wanted, atol=1e-4 * scale, rtol=0)
+
+
+def test_scores_are_asked_for_in_parts() -> None:
+    cramped = Cramped(2)
+    classifier = VideoClassifier(cramped, class_names=[str(index) for index in range(10)])
+    frames = clip(5, 8, 32, 32)
+    found = logits_of(classifier, frames, 2)
+    assert cramped.refused == 0
+    cramped.room = 100
+    torch.testing.assert_close(found, classifier(frames))
+    cramped.room = 2
+    api.explain(classifier, Clips(frames), "grad", batch_size=2)
+    assert cramped.refused == 0
+
+
+def test_other_errors_pass() -> None:
+    def run(_part: slice) -> None:
+        message = "shapes do not match"
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        Chunks(2)(4, run)
 
 
 def test_a_clip_that_never_fits_is_told() -> None:

@@ -220,6 +220,10 @@ MISTAKES = {
         "perturb_area=[0.1, 0.1]: value error, give each",
     ),
     "no area": (["perturb_area=[]"], "perturb_area=[]: value should have at least 1 item"),
+    "no such metric": (
+        ["metrics=[insertion]"],
+        "unknown metrics 'insertion': did you mean 'insertion_auc'",
+    ),
     "no such layer": (
         ["method=grad_cam", "method.layer=layer9"],
         "no layer 'layer9' in the network: its top layers are stem, layer1, layer2, fc",
@@ -336,14 +340,14 @@ def test_a_method_that_a_network_does_not_suit(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error alone, and a skip with its reason in a sweep; nothing is computed."""
-    (tmp_path / "mynets.py").write_text(
+    (tmp_path / "barenets.py").write_text(
         "import torch\n"
         "def build():\n"
         "    return torch.nn.Sequential(torch.nn.Conv3d(3, 2, 3),"
         " torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten())\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    own = ["model=custom", "model.net._target_=mynets.build", "plugins=[mynets]"]
+    own = ["model=custom", "model.net._target_=barenets.build", "plugins=[barenets]"]
     own += ["model.frames=8", "model.size=[32,32]", "target=predicted"]
     alone = run(*own, "method=grad_cam")
     assert alone.code == 2
@@ -431,6 +435,17 @@ def test_help_without_a_method_shows_every_choice(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
     assert "method: 2d_ep, 3d_ep, center, grad, grad_cam" in ran.out
+
+
+def test_a_key_of_the_methods_that_are_swept(run: Run) -> None:
+    swept = ("-m", "method=grad,grad_x_input", "data=shapes", "data.num_clips=1", "metrics=[]")
+    assert run(*swept, "method.score=probability").code == 0
+    results = [
+        json.loads(path.read_text()) for path in Path("outputs").glob("results/*/*/*/*/result.json")
+    ]
+    assert [each["config"]["method"]["score"] for each in results] == ["probability"] * 2
+    wrong = run(*swept, "method.scor=logit")
+    assert "unknown key of method 'scor': did you mean 'score'" in wrong.err + wrong.out
 
 
 def test_version(run: Run) -> None:

@@ -122,13 +122,16 @@ def test_second_clip_is_its_own(
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_chunks_change_nothing(name: str, batch_size: int, small: VideoClassifier) -> None:
-    clips = Clips(clip(3, 8, 30, 34))
-    more = {"perturb_area": [0.1, 0.3]}
-    wanted = api.explain(small, clips, few(name, batch_size=2, **more), 1).values
-    found = api.explain(small, clips, few(name, batch_size=batch_size, **more), 1).values
+@pytest.mark.parametrize("variant", ["preserve", "dual"])
+def test_chunks_change_nothing(name: str, batch_size: int, variant: str) -> None:
+    """In float64, so that what differs is the cutting; each clip has a class of its own."""
+    classifier = VideoClassifier(SmallNet(), cam_layer="layer4").double()
+    clips, target = Clips(clip(3, 8, 30, 34).double()), [1, 4, 7]
+    more = {"perturb_area": [0.1, 0.3], "variant": variant}
+    methods = [few(name, batch_size=size, **more) for size in (2, batch_size)]
+    wanted, found = (api.explain(classifier, clips, each, target).values for each in methods)
     scale = wanted.abs().max().item()
-    torch.testing.assert_close(found, wanted, atol=1e-5 * scale, rtol=0)
+    torch.testing.assert_close(found, wanted, atol=1e-7 * scale, rtol=0)
 
 
 class Counts(nn.Module):
@@ -163,6 +166,9 @@ def test_declared_costs_are_the_measured_ones(name: str, variant: str) -> None:
     assert Cost(counts.forwards // 3, counts.backwards // 3) == method.cost
     assert (counts.forwards % 3, counts.backwards % 3) == (0, 0)
     assert counts.largest <= 2
+    counts.largest = 0
+    few(name, variant=variant, batch_size=1)(classifier, clips, target)
+    assert counts.largest <= 1
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -232,6 +238,18 @@ def test_no_nan(name: str, kind: str, target: int, score: str) -> None:
 def test_an_unknown_key_names_the_nearest(name: str) -> None:
     with pytest.raises(ConfigError, match="unknown key of method"):
         api.load_method(name, num_itr=3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_has_no_sign_has_no_polarity(name: str, small: VideoClassifier) -> None:
+    clips = Clips(clip(1, 8, 32, 32))
+    changes = {"combine": "sum"} if "combine" in catalog.section("method", name) else {}
+    for method in (few(name), few(name, **changes), few(name, statistic="square")):
+        found = api.explain(small, clips, method, 1)
+        same = torch.equal(found.saliency("positive"), found.saliency("negative"))
+        assert same == (not found.signed or found.areas is not None)
+        assert found.signed <= method.signed or found.areas is not None
+        assert found.saliency("both").max() > 0
 
 
 @pytest.mark.parametrize("polarity", ["positive", "negative", "both"])

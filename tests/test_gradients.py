@@ -2,19 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from captum import attr
 from torch import Tensor, nn
 
+from tests import reference
 from tests.formulas import SmallNet, assert_stats, clip, golden
 from videxplain import api
-from videxplain.baselines import make_baseline
 from videxplain.errors import ConfigError, LayerNotFoundError, UnsupportedPairError
 from videxplain.methods.grad_cam import GradCAM
 from videxplain.methods.smooth_grad import SmoothGrad
 from videxplain.models.classifier import VideoClassifier
-from videxplain.scores import SCORES
+from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Clips
 
 TARGET = torch.tensor([3, 1])
@@ -28,6 +29,19 @@ def linear() -> tuple[VideoClassifier, Tensor]:
     return VideoClassifier(net, frames=2, size=(4, 4)), layer.weight[3].reshape(3, 2, 4, 4)
 
 
+def baselines(classifier: VideoClassifier, frames: Tensor) -> dict[str, Tensor]:
+    """Written on their own."""
+    black = -(classifier.mean / classifier.std).reshape(1, 3, 1, 1, 1)
+    blurred = torch.stack([reference.blur(each.double(), 20.0).float() for each in frames])
+    means = torch.stack([torch.stack([colour.mean() for colour in each]) for each in frames])
+    return {
+        "black": black.expand_as(frames),
+        "blur": blurred,
+        "mean": means.reshape(len(frames), 3, 1, 1, 1).expand_as(frames),
+        "zero": torch.zeros_like(frames),
+    }
+
+
 def test_a_linear_network_in_closed_form() -> None:
     classifier, weight = linear()
     clips = Clips(torch.rand(2, 3, 2, 4, 4))
@@ -37,8 +51,7 @@ def test_a_linear_network_in_closed_form() -> None:
 
     torch.testing.assert_close(values("grad"), weight.expand(2, 3, 2, 4, 4))
     torch.testing.assert_close(values("grad_x_input"), weight * clips.frames)
-    for baseline in ("black", "blur", "mean", "zero"):
-        start = make_baseline(baseline, classifier, clips.frames)
+    for baseline, start in baselines(classifier, clips.frames).items():
         for steps, rule in ((1, "midpoint"), (1, "left"), (7, "midpoint"), (25, "left")):
             found = values("integrated_grad", baseline=baseline, steps=steps, rule=rule)
             torch.testing.assert_close(found, weight * (clips.frames - start))
@@ -49,7 +62,7 @@ def test_a_linear_network_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("score", list(SCORES))
-def test_the_score_explained(score: str) -> None:
+def test_the_score_explained(score: ScoreName) -> None:
     classifier, weight = linear()
     clips = Clips(torch.rand(1, 3, 2, 4, 4))
     logits = classifier(clips.frames)
@@ -57,8 +70,33 @@ def test_the_score_explained(score: str) -> None:
     others = classifier.net[1].weight.reshape(5, 3, 2, 4, 4)  # type: ignore[index]
     log_slope = weight - (p[:, None, None, None, None] * others).sum(dim=0)
     wanted = {"logit": weight, "probability": p[3] * log_slope, "log_probability": log_slope}
-    found = api.explain(classifier, clips, "grad", 3, score=score).values[0, 0]
-    torch.testing.assert_close(found, wanted[score])
+    slope = wanted[score]
+
+    def values(method: str, **changes: Any) -> Tensor:  # noqa: ANN401
+        return api.explain(classifier, clips, method, 3, score=score, **changes).values[0, 0]
+
+    torch.testing.assert_close(values("grad"), slope)
+    torch.testing.assert_close(values("grad_x_input"), clips.frames[0] * slope)
+    torch.testing.assert_close(values("smooth_grad", samples=2, spread=0), slope)
+    total = values("integrated_grad", steps=200, baseline="zero").sum()
+    scores = [
+        SCORES[score](classifier(x), torch.tensor([3])) for x in (clips.frames, 0 * clips.frames)
+    ]
+    torch.testing.assert_close(total, (scores[0] - scores[1])[0], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("score", list(SCORES))
+def test_the_score_that_grad_cam_explains(small: VideoClassifier, score: ScoreName) -> None:
+    clips = Clips(clip(1, 16, 112, 112))
+    features = small.net.layer3(small.net.stem(clips.frames))  # type: ignore[operator]
+    maps = small.net.layer4(features).detach().requires_grad_()  # type: ignore[operator]
+    logits = small.net.fc(maps.mean((2, 3, 4)))  # type: ignore[operator]
+    chosen = SCORES[score](logits, torch.tensor([3]))
+    (slopes,) = torch.autograd.grad(chosen.sum(), maps)
+    cam = (slopes.mean((2, 3, 4), keepdim=True) * maps.detach()).sum(1, keepdim=True).relu()
+    wanted = torch.nn.functional.interpolate(cam, (16, 112, 112), mode="trilinear")
+    found = api.explain(small, clips, "grad_cam", 3, score=score).values[0]
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize(
@@ -127,16 +165,45 @@ def test_grad_cam_averages_over_what_it_says() -> None:
 
 
 def test_grad_cam_is_enlarged_linearly(small: VideoClassifier) -> None:
+    """Each axis on its own, between the centres of neighbouring cells; level beyond the last."""
     clips = Clips(clip(1, 16, 112, 112))
-    cam = GradCAM()._cam(small, clips.frames, torch.tensor([3]))
-    found = api.explain(small, clips, "grad_cam", 3).values
-    assert found.shape == (1, 1, 1, 16, 112, 112)
-    # every fourth of 16 frames lies between two time steps, every eighth pixel between two cells
-    middle = (cam[0, 0, :-1, :-1, :-1] + cam[0, 0, 1:, 1:, 1:]) / 2
-    corner = found[0, 0, 0, 3:5, 7:9, 7:9].mean()
-    assert corner.item() == pytest.approx(cam[0, 0, :2, :2, :2].mean().item(), rel=1e-4)
-    assert middle.shape == (3, 13, 13)
-    assert found.mean().item() == pytest.approx(cam.mean().item(), rel=1e-3)
+    grown = GradCAM()._cam(small, clips.frames, torch.tensor([3]))[0, 0].numpy()
+    for axis, size in enumerate((16, 112, 112)):
+        old = (np.arange(grown.shape[axis]) + 0.5) / grown.shape[axis]
+        new = (np.arange(size) + 0.5) / size
+        grown = np.apply_along_axis(lambda line: np.interp(new, old, line), axis, grown)  # noqa: B023
+    found = api.explain(small, clips, "grad_cam", 3).values[0, 0, 0]
+    assert np.abs(found.numpy() - grown).max() < 1e-5 * grown.max()
+
+
+def test_layers_that_cannot_serve() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.twice = nn.Conv3d(3, 3, 1)
+            self.unused = nn.Conv3d(3, 3, 1)
+            self.aside = nn.Conv3d(3, 3, 1)
+            self.pair = Pair()
+
+        def forward(self, frames: Tensor) -> Tensor:
+            self.aside(frames)
+            features: Tensor = self.twice(self.twice(frames))
+            logits: Tensor = self.pair(features)[0].mean((2, 3, 4))
+            return logits
+
+    class Pair(nn.Module):
+        def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+            return features, features
+
+    classifier = VideoClassifier(Odd(), frames=4, size=(8, 8))
+    for layer, said in {
+        "twice": "is used 2 times in a pass",
+        "unused": "is used 0 times in a pass",
+        "aside": "the score does not depend on layer 'aside'",
+        "pair": "layer 'pair' gives a tuple",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            api.explain(classifier, Clips(clip(1, 4, 8, 8)), "grad_cam", 1, layer=layer)
 
 
 def test_grad_cam_finds_its_layer(small: VideoClassifier) -> None:

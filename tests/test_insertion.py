@@ -11,7 +11,7 @@ from videxplain.types import Attribution, Clips
 
 SIZE = (3, 32, 48)
 BLOCKS = (3, 2, 3)
-TARGET = torch.tensor([0, 0])
+TARGET = torch.tensor([0, 1])
 
 
 class Light(nn.Module):
@@ -54,6 +54,11 @@ def attribution(*saliencies: Tensor) -> Attribution:
     return Attribution(torch.stack(saliencies)[:, :, None], TARGET)
 
 
+def of_class(b: int, area: float) -> float:
+    """The second clip is measured by the probability of the dark."""
+    return area if b == 0 else 1 - area
+
+
 def auc(ordered: np.ndarray) -> float:
     """Of a curve that rises by the levels in their order, from 0 at 0."""
     curve = np.concatenate([[0], np.cumsum(ordered)]) / ordered.size
@@ -67,9 +72,11 @@ def test_exact_on_a_network_that_sums_pixels(light: VideoClassifier, levels: Ten
     for b in range(2):
         rising = np.sort(levels[b].flatten().numpy())
         best, worst = auc(rising[::-1]), auc(rising)
-        assert inserted[:, b].tolist() == pytest.approx([best, worst], rel=1e-12)
+        wanted = [of_class(b, best), of_class(b, worst)]
+        assert inserted[:, b].tolist() == pytest.approx(wanted, rel=1e-12)
         total = rising.mean()
-        assert deleted[:, b].tolist() == pytest.approx([total - best, total - worst], rel=1e-12)
+        wanted = [of_class(b, total - best), of_class(b, total - worst)]
+        assert deleted[:, b].tolist() == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_order_is_by_the_mean_of_a_block(light: VideoClassifier, levels: Tensor) -> None:
@@ -88,7 +95,7 @@ def test_fewer_steps_take_several_blocks_at_once(light: VideoClassifier, levels:
         counts = np.round(np.linspace(0, 18, 5)).astype(int)
         curve = np.concatenate([[0], np.cumsum(falling)])[counts] / 18
         wanted = np.trapezoid(curve, counts / 18)
-        assert found[0, b].item() == pytest.approx(wanted, rel=1e-12)
+        assert found[0, b].item() == pytest.approx(of_class(b, wanted), rel=1e-12)
 
 
 def test_blocks_at_the_end_may_be_smaller() -> None:
@@ -115,5 +122,27 @@ def test_signs_and_baselines(light: VideoClassifier, levels: Tensor) -> None:
     negative = InsertionAUC(polarity="negative")(light, clips(levels), values)
     positive = InsertionAUC()(light, clips(levels), attribution(lit(levels)))
     torch.testing.assert_close(negative, positive)
-    on_mean = InsertionAUC(baseline="mean")(light, clips(levels), attribution(lit(levels)))
-    assert (on_mean > positive).all()
+    removed = DeletionAUC()(light, clips(levels), attribution(lit(levels)))
+    by_sign = DeletionAUC(polarity="negative")(light, clips(levels), values)
+    torch.testing.assert_close(by_sign, removed)
+    for b in range(2):  # the mean of a clip instead of nothing lifts the curve by what is not lit
+        total, share = levels[b].mean().item(), np.linspace(0, 1, 19)
+        lift = float(np.trapezoid(total * (1 - share), share))
+        given = attribution(lit(levels))
+        for metric, plain, lifted in (
+            (InsertionAUC(baseline="mean"), positive, lift),
+            (DeletionAUC(baseline="mean"), removed, total - lift),
+        ):
+            found = metric(light, clips(levels), given)[0, b].item()
+            shift = lifted if b == 0 else -lifted
+            assert found == pytest.approx(plain[0, b].item() + shift, rel=1e-12)
+
+
+def test_equal_blocks_keep_their_order_in_the_clip() -> None:
+    ranks = block_ranks(torch.ones(1, 1, 2, 32, 32), 16)[0, 0]
+    assert ranks[:, ::16, ::16].flatten().tolist() == list(range(8))
+
+
+def test_the_published_protocol_is_the_default() -> None:
+    for metric in (InsertionAUC(), DeletionAUC()):
+        assert (metric.block, metric.steps, metric.baseline) == (16, 128, "zero")

@@ -44,6 +44,11 @@ def test_the_lines_of_the_readme(tmp_path: Path) -> None:
         assert picture.format == "WEBP"
 
 
+def test_whole_numbers_as_statistics() -> None:
+    classifier = vx.VideoClassifier(SmallNet(), size=(32, 32), mean=(0, 0, 0), std=(1, 1, 1))
+    assert len(classifier.class_names) == 10
+
+
 def test_ready_tensors() -> None:
     classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
     frames, labels = clip(2, 16, 32, 32), torch.tensor([4, -1])

@@ -23,7 +23,8 @@ def explain(
     **changes: Any,  # noqa: ANN401
 ) -> Attribution:
     given = Clips(clip(1, 16, 112, 112)) if clips is None else clips
-    return api.explain(classifier, given, method, target=3, **changes)
+    target = changes.pop("target", 3)
+    return api.explain(classifier, given, method, target=target, **changes)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +66,11 @@ def test_golden_rewards() -> None:
     logits = torch.tensor(wanted["activation"]).log()
     target = torch.tensor(wanted["target"])
     for variant in ("preserve", "delete"):
-        loss, _ = VARIANTS[variant][1](logits, target)
-        assert loss.tolist() == pytest.approx(wanted[variant], rel=1e-5)
-    both = torch.tensor(wanted["dual_target"]).repeat(2)
-    loss, _ = VARIANTS["dual"][1](logits, both)
+        (part,) = VARIANTS[variant]
+        assert part.loss(logits, target).tolist() == pytest.approx(wanted[variant], rel=1e-5)
+    kept, deleted = VARIANTS["dual"]
+    both = torch.tensor(wanted["dual_target"])
+    loss = kept.loss(logits[: len(both)], both) + deleted.loss(logits[len(both) :], both)
     assert loss.tolist() == pytest.approx(wanted["dual"], rel=1e-5)
 
 
@@ -76,10 +78,11 @@ def test_golden_rewards() -> None:
 def test_certain_answers_stay_finite(variant: str) -> None:
     logits = torch.tensor([[200.0, -200.0], [200.0, -200.0]], requires_grad=True)
     for target in (0, 1):
-        loss, _ = VARIANTS[variant][1](logits, torch.tensor([target, target]))
-        (gradient,) = torch.autograd.grad(loss.sum(), logits)
-        assert torch.isfinite(loss).all()
-        assert torch.isfinite(gradient).all()
+        for part in VARIANTS[variant]:
+            loss = part.loss(logits, torch.tensor([target, target]))
+            (gradient,) = torch.autograd.grad(loss.sum(), logits)
+            assert torch.isfinite(loss).all()
+            assert torch.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("method", ["2d_ep", "3d_ep", "step"])
@@ -89,7 +92,10 @@ def test_clips_and_areas_do_not_influence_each_other(method: str, changes: dict[
     net = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), Pool(), nn.Linear(4, 5))
     classifier = VideoClassifier(net).double()
     clips = Clips(clip(2, 7, 16, 19).double())
-    both = explain(classifier, method, clips, num_iter=4, perturb_area=[0.05, 0.3], **changes)
+    areas = [0.05, 0.3]
+    both = explain(
+        classifier, method, clips, num_iter=4, perturb_area=areas, target=[3, 1], **changes
+    )
     assert both.values.shape == (2, 2, 1, 7, 16, 19)
     assert both.areas == (0.05, 0.3)
     for b in range(2):
@@ -100,6 +106,7 @@ def test_clips_and_areas_do_not_influence_each_other(method: str, changes: dict[
                 Clips(clips.frames[b : b + 1]),
                 num_iter=4,
                 perturb_area=area,
+                target=(3, 1)[b],
                 **changes,
             )
             torch.testing.assert_close(both.values[a, b], alone.values[0, 0], atol=1e-9, rtol=0)
@@ -219,3 +226,20 @@ def test_the_summed_map_over_areas(small: VideoClassifier) -> None:
     )
     highest = total.amax(dim=(1, 2, 3, 4), keepdim=True)
     torch.testing.assert_close(plain.values[0], total / highest)
+
+
+def test_masks_keep_their_precision_in_a_network_of_half(small: VideoClassifier) -> None:
+    clips = Clips(clip(1, 8, 64, 64))
+    wanted = explain(small, "3d_ep", clips, num_iter=3).values
+    half = VideoClassifier(SmallNet()).bfloat16()
+    found = explain(half, "3d_ep", Clips(clips.frames.bfloat16()), num_iter=3).values
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, wanted, atol=0.05, rtol=0)
+
+
+def test_curves_of_near_areas_keep_their_names(small: VideoClassifier) -> None:
+    areas = [0.1, 0.10000001]
+    found = explain(
+        small, "3d_ep", Clips(clip(1, 4, 32, 32)), num_iter=1, perturb_area=areas, combine="sum"
+    )
+    assert {"energy_area0.1", "energy_area0.10000001"} <= set(found.curves)

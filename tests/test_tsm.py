@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+import videxplain as vx
 from tests.formulas import clip, fill
 from videxplain import api
 from videxplain.errors import ConfigError
@@ -84,3 +85,19 @@ def test_preprocessing_is_that_of_the_training() -> None:
 def test_frames_of_other_axes_are_told() -> None:
     with pytest.raises(ConfigError, match="give a batch b c t h w with 3 colours"):
         tsm()(torch.zeros(1, 8, 3, 64, 64))
+
+
+def test_grad_cam_keeps_frames_and_clips_apart() -> None:
+    """TSM's frames lie in the batch: the map of a clip is its own, frame by frame."""
+    classifier = tsm(shift=False)  # so that a frame's features depend on that frame alone
+    frames = clip(2, 8, 64, 64)
+    frames[0, :, 3:] = 0
+    frames[1] = frames[1, :, :1]
+    clips = vx.Clips(frames)
+    maps = vx.explain(classifier, clips, "grad_cam", 5).values[0, :, 0]
+    assert maps.shape == (2, 8, 64, 64)
+    torch.testing.assert_close(maps[1], maps[1, :1].expand(8, -1, -1))
+    torch.testing.assert_close(maps[0, 4:], maps[0, 4:5].expand(4, -1, -1))
+    assert (maps[0, 0] - maps[0, 4]).abs().max() > 0
+    alone = vx.explain(classifier, vx.Clips(frames[1:]), "grad_cam", 5).values[0, 0, 0]
+    torch.testing.assert_close(maps[1], alone, atol=1e-5, rtol=1e-3)

@@ -199,6 +199,24 @@ def test_a_network_may_have_the_prefixes_itself(tmp_path: Path) -> None:
             assert torch.equal(weight(taken.model), weight(given.model))
 
 
+def test_buffers_of_other_types_load(tmp_path: Path) -> None:
+    """Position indices of a transformer, for one; a number in their place does not."""
+
+    class Indexed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.register_buffer("index", torch.arange(4))
+            self.register_buffer("mask", torch.tensor([True, False]))
+
+    state = Indexed().state_dict()
+    torch.save(state, tmp_path / "a.pth")
+    fill(Indexed(), read_weights(tmp_path / "a.pth"))
+    torch.save({**state, "index": torch.zeros(4)}, tmp_path / "b.pth")
+    with pytest.raises(WeightsError, match="index are no plain real numbers"):
+        fill(Indexed(), read_weights(tmp_path / "b.pth"))
+
+
 def test_no_cut_gets_through(tmp_path: Path) -> None:
     """A file that ends anywhere is refused in a sentence."""
     path = tmp_path / "cut.pth"
@@ -216,7 +234,7 @@ REFUSED = {
     "cut-legacy.pth": "no readable file of weights",
     "page.pth": "is a web page, not weights",
     "page.safetensors": "is a web page, not weights",
-    "words.pth": "no readable file of weights (no format of PyTorch)",
+    "words.pth": "no readable file of weights (no format of weights)",
     "page-bom.pth": "is a web page, not weights",
     "pointer.pth": "is a pointer of git LFS, not weights",
     "levels.pth": "holds no plain state_dict (it holds model, epoch): save",
@@ -376,6 +394,8 @@ def test_where_weights_are_found_makes_no_other_job(tmp_path: Path) -> None:
     assert job_hash(found[0], "another") != job_hash(found[0], "digest")
     quick = {**found[0], "method": {"batch_size": 16}}
     assert job_hash(quick, "digest") == job_hash(found[0], "digest")
+    one, other = ({**found[0], "method": {"weights": each}} for each in (1, 2))
+    assert job_hash(one, "digest") != job_hash(other, "digest"), "a method may have such a key"
 
 
 @pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from videxplain import catalog, targets
+from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
 from videxplain.models.classifier import VideoClassifier
@@ -80,8 +79,8 @@ def explain(
         message = f"{', '.join(changes)} given to a method already built: give them to load_method"
         raise ConfigError(message)
     explainer = load_method(method, **changes) if isinstance(method, str) else method
-    with torch.no_grad():
-        logits = classifier(clips.frames)
+    batch_size = getattr(explainer, "batch_size", len(clips))
+    logits = logits_of(classifier, clips.frames, batch_size)
     return explainer(classifier, clips, targets.resolve(target, classifier, clips, logits))
 
 

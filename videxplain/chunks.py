@@ -1,12 +1,16 @@
 """Work through a batch in pieces that the device has the memory for."""
 
 import logging
+import re
 from collections.abc import Callable
 
 import torch
 
 from videxplain.errors import DeviceMemoryError
+from videxplain.types import Classifier, Frames, Logits
 
+_NO_MEMORY = re.compile("out of memory|t allocate memory|not enough memory|ALLOC_FAILED")
+"""What PyTorch says where it has no error of its own for it: CPU, MPS, libraries of CUDA."""
 log = logging.getLogger(__name__)
 
 
@@ -53,11 +57,25 @@ class Chunks:
         log.warning("out of memory with %d clips at a time: going on with %d", tried, self.size)
 
 
+def logits_of(classifier: Classifier, frames: Frames, batch_size: int) -> Logits:
+    """Class scores of a batch without a gradient, ``batch_size`` clips at a time."""
+    answers: dict[int, Logits] = {}
+
+    def run(part: slice) -> None:
+        with torch.no_grad():
+            answers[part.start] = classifier(frames[part])
+
+    Chunks(batch_size)(len(frames), run)
+    return torch.cat([answers[start] for start in sorted(answers)])
+
+
 def _fits(run: Callable[[slice], None], part: slice) -> bool:
     """Whether there was enough memory; if not, what was taken is free again on return."""
     try:
         run(part)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not _NO_MEMORY.search(str(error)):
+            raise
         fits = False  # the error holds the tensors of every frame below until it goes
     else:
         return True

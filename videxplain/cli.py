@@ -43,6 +43,7 @@ def main() -> None:
             _describe(method)
             return
         _check_arguments(sys.argv[1:])
+        sys.argv[1:] = _for_every_choice(sys.argv[1:])
         _job()
     except KeyboardInterrupt:
         tqdm.write(
@@ -94,6 +95,21 @@ def _skip(completed: Mapping[str, Any], reason: str) -> None:
     runner.skip(completed, reason)
 
 
+def _for_every_choice(arguments: Sequence[str]) -> list[str]:
+    """Let a sweep over a group change a key that its default choice lacks.
+
+    Hydra composes the default choice before the jobs; ``++`` lets the key through there, and each
+    job's own choice is checked for it when it is built.
+    """
+    swept = [
+        group
+        for group in config.GROUPS
+        if any(re.match(rf"{group}=.*[,(]", argument) for argument in arguments)
+    ]
+    changes = re.compile(rf"({'|'.join(swept)})\.[\w.]+=") if swept else None
+    return [f"++{each}" if changes and changes.match(each) else each for each in arguments]
+
+
 def _chosen_method(arguments: Sequence[str]) -> str | None:
     """The one method that a command line names, None where it names none or several."""
     named = [each.removeprefix(_METHOD) for each in arguments if each.startswith(_METHOD)]
@@ -139,9 +155,9 @@ def _sentence(error: Exception) -> str:
     """Say what Hydra means in our words, where it is a name or key that does not exist."""
     if isinstance(error, VidexplainError):
         return str(error)
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return unknown_name(group, name, error.options)
+        return unknown_name(group, name, error.options or catalog.names(group))
     cause = error.__cause__
     parent = getattr(cause, "parent_node", None)
     key = re.search(r"Could not override '([^']+)'", str(error))

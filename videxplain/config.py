@@ -27,8 +27,10 @@ RENAMED = {
 
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
-_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise", "batch_size")
-"""Keys that say where the weights are (the digest says which they are), or how the work is cut."""
+_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
+"""Keys of a model that say where its weights are; the digest says which they are."""
+_CUT = ("batch_size",)
+"""Keys that say in which pieces the work is done."""
 _POLARITIES = ("positive", "negative", "both")
 _OPTIONAL_TEXT = (str, type(None))
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
@@ -124,7 +126,11 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         config: A completed configuration.
         weights_sha256: Digest of the network's weights.
     """
-    read = _without({key: config.get(key) for key in _HASHED}, _NOT_HASHED)
+    read = {key: config.get(key) for key in _HASHED}
+    read["model"] = _without(config["model"], _NOT_HASHED)
+    read["method"] = _without(config["method"], _CUT)
+    metrics = config.get("metrics") or {}
+    read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
     if "videos_dir" in config["data"]:
         folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
         read["data"] = {**config["data"], "videos_dir": str(folder)}
@@ -132,11 +138,8 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def _without(part: Any, keys: Sequence[str]) -> Any:  # noqa: ANN401
-    """A part of a configuration without some keys, at any depth."""
-    if not isinstance(part, Mapping):
-        return part
-    return {key: _without(value, keys) for key, value in part.items() if key not in keys}
+def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key not in keys}
 
 
 def _choose_data(filled: DictConfig) -> None:

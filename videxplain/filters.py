@@ -87,6 +87,7 @@ def perturb(pyramid: Pyramid, masks: Masks) -> Float[Tensor, "ab c t h w"]:
     position = last * masks
     level = position.detach().floor().clamp(0, last - 1)
     share = rearrange(position - level, "a b t h w -> a b 1 t h w")
+    share = share.to(pyramid)
     levels = pyramid.expand(masks.shape[0], *pyramid.shape)
     index = rearrange(level.long(), "a b t h w -> a b 1 1 t h w")
     index = index.expand(-1, -1, -1, pyramid.shape[2], -1, -1, -1)

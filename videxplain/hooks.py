@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from videxplain.errors import LayerNotFoundError
+from videxplain.errors import ConfigError, LayerNotFoundError
 
 
 @contextmanager
@@ -22,10 +22,16 @@ def capture(net: nn.Module, layer: str) -> Iterator[list[Tensor]]:
 
     Raises:
         LayerNotFoundError: If ``net`` has no such layer.
+        ConfigError: If it gives something else than one tensor.
     """
     outputs: list[Tensor] = []
 
-    def record(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    def record(_module: nn.Module, _inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor):
+            message = (
+                f"layer {layer!r} gives a {type(output).__name__}: name one that gives a Tensor"
+            )
+            raise ConfigError(message)
         outputs.append(output)
         return output.clone()  # the next layer may work in place: let it spoil a copy
 

@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config, targets
+from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.models.classifier import VideoClassifier
 from videxplain.scores import probability
@@ -163,8 +164,7 @@ def run(job: Job) -> Result:
 def _explain(job: Job, batch: Sequence[Video]) -> list[Record]:
     """Explain, measure and keep one batch."""
     clips = job.classifier.preprocess(batch)
-    with torch.no_grad():
-        logits = job.classifier(clips.frames)
+    logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
     target = targets.resolve(job.config["target"], job.classifier, clips, logits)
     if job.config["target"] == "label":
         for index, name in enumerate(clips.names):

@@ -107,15 +107,19 @@ class Attribution:
         areas: Share of the clip that each mask keeps, in (0, 1); None where the method has no
             areas, then ``a == 1``.
         curves: Diagnostics over iterations ``a b i``, NaN after an early stop.
+        signed: Whether values below zero speak against the target; masks never have a sign.
     """
 
     values: Float[Tensor, "a b c t h w"]
     target: Targets
     areas: tuple[float, ...] | None = None
     curves: Mapping[str, Float[Tensor, "a b i"]] = field(default_factory=dict)
+    signed: bool = True
 
     def saliency(self, polarity: Polarity = "positive") -> Saliency:
-        """Clamp each channel to the polarity, then average over channels; a mask has no polarity.
+        """Clamp each channel to the polarity, then average over channels.
+
+        What has no sign (masks, class activation maps) is the same for every polarity.
 
         Args:
             polarity: ``positive`` takes max(v, 0), ``negative`` max(-v, 0), ``both`` abs(v).
@@ -127,7 +131,7 @@ class Attribution:
             raise ConfigError(unknown_name("polarity", polarity, get_args(Polarity)))
         if polarity == "both":
             return self.values.abs().mean(dim=2)
-        flipped = polarity == "negative" and self.areas is None
+        flipped = polarity == "negative" and self.signed and self.areas is None
         return (-self.values if flipped else self.values).clamp_min(0).mean(dim=2)
 
 
@@ -172,6 +176,7 @@ class Classifier(Protocol):
 
     net: nn.Module
     cam_layer: str | None
+    cam_layout: str
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -38,4 +38,4 @@ class Center:
         ]
         t, y, x = torch.meshgrid(*axes, indexing="ij")
         bell = torch.exp(-(t**2 + y**2 + x**2) / 2).to(frames)
-        return Attribution(bell.expand(1, len(clips), 1, *bell.shape).clone(), target)
+        return Attribution(bell.expand(1, len(clips), 1, *bell.shape).clone(), target, signed=False)

@@ -20,6 +20,7 @@ from videxplain.hooks import capture, find_layer
 from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
 
+_ANOTHER = "give method.layer=<name> of another one, such as a late convolution"
 Cam = Float[Tensor, "b 1 cam_t cam_h cam_w"]
 
 
@@ -70,7 +71,7 @@ class GradCAM:
             values[part] = F.interpolate(cam, size, mode="trilinear")
 
         Chunks(self.batch_size)(len(clips), run)
-        return Attribution(values[None], target)
+        return Attribution(values[None], target, signed=False)
 
     def check(self, classifier: Classifier) -> None:
         """Refuse a network before anything is computed.
@@ -92,13 +93,23 @@ class GradCAM:
             raise UnsupportedPairError(message)
         return layer
 
+    def _gradient(self, score: Tensor, output: Tensor, layer: str) -> Tensor:
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(score, output, allow_unused=True)
+        if found[0] is None:
+            message = f"the score does not depend on layer {layer!r}: {_ANOTHER}"
+            raise ConfigError(message)
+        return found[0]
+
     def _cam(self, classifier: Classifier, frames: Frames, target: Targets) -> Cam:
         """The map in the layer's own size."""
         layer = self._layer(classifier)
         with torch.enable_grad(), capture(classifier.net, layer) as outputs:
             scores = SCORES[self.score](classifier(frames.detach().requires_grad_()), target)
+        if len(outputs) != 1:
+            message = f"layer {layer!r} is used {len(outputs)} times in a pass: {_ANOTHER}"
+            raise ConfigError(message)
         (output,) = outputs
-        (gradient,) = torch.autograd.grad(scores.sum(), output)
+        gradient = self._gradient(scores.sum(), output, layer)
         try:
             maps, slopes = (
                 classifier.unfold_cam(each, len(frames)) for each in (output.detach(), gradient)
@@ -106,7 +117,7 @@ class GradCAM:
         except EinopsError as error:
             message = (
                 f"layer {layer!r} gives {tuple(output.shape)}, which is no feature map of the "
-                "clip: give method.layer=<name> of a convolution before it"
+                f"clip as {classifier.cam_layout!r}: {_ANOTHER}, or model.cam_layout=<its axes>"
             )
             raise ConfigError(message) from error
         averaged = (2, 3, 4) if self.average == "space_time" else (3, 4)

@@ -19,9 +19,11 @@ from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class IntegratedGradients:
-    r"""Shares that add up to the score's rise over the baseline.
+    r"""Shares that add up to the score's rise over the baseline, the better the more steps.
 
     .. math:: (x - x') \frac{1}{n} \sum_k \nabla S(x' + \alpha_k (x - x'))
+
+    25 steps leave about 1 % of a large rise, 100 less than that on the networks of the tests.
 
     Attributes:
         steps: :math:`n`, at least 1.

@@ -36,4 +36,4 @@ class Random:
         noise = [
             torch.rand(shape, generator=clip_generator(self.seed, name)) for name in clips.names
         ]
-        return Attribution(torch.stack(noise)[None, :, None].to(clips.frames), target)
+        return Attribution(torch.stack(noise)[None, :, None].to(clips.frames), target, signed=False)

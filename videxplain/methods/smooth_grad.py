@@ -56,15 +56,16 @@ class SmoothGrad:
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
         """Attribute the score of ``target`` to the pixels of ``clips``."""
-        total = torch.zeros_like(clips.frames, dtype=torch.float64)
+        # summed on the CPU, in float64: small differences of squares, and no chunk fails halfway
+        total = torch.zeros(clips.frames.shape, dtype=torch.float64)
         squares = torch.zeros_like(total)
 
         def run(part: slice) -> None:
             copies = [divmod(copy, self.samples) for copy in range(part.start, part.stop)]
             noisy = torch.stack([self._noisy(clips, clip, sample) for clip, sample in copies])
             chosen = target[[clip for clip, _ in copies]]
-            gradients = input_gradient(classifier, noisy, chosen, self.score)
-            for (clip, _), gradient in zip(copies, gradients.double(), strict=True):
+            gradients = input_gradient(classifier, noisy, chosen, self.score).cpu().double()
+            for (clip, _), gradient in zip(copies, gradients, strict=True):
                 total[clip] += gradient
                 squares[clip] += gradient.square()
 
@@ -75,7 +76,8 @@ class SmoothGrad:
             "square": square,
             "variance": (square - mean.square()).clamp_min(0),
         }[self.statistic]
-        return Attribution(values[None].to(clips.frames), target)
+        signed = self.statistic == "mean"
+        return Attribution(values[None].to(clips.frames), target, signed=signed)
 
     def _noisy(self, clips: Clips, clip: int, sample: int) -> Float[Tensor, "c t h w"]:
         """One copy of one clip; it depends on nothing but the seed, the name and its number."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
+from videxplain.chunks import logits_of
 from videxplain.filters import PYRAMIDS, perturb
 from videxplain.scores import probability
 from videxplain.types import Attribution, Classifier, Clips, Logits, Measure, Scores, Targets
@@ -16,22 +17,39 @@ Perturbation = Literal["blur", "fade"]
 _STRICT = ConfigDict(extra="forbid")
 
 
+@runtime_checkable
+class _How(Protocol):
+    """What these metrics have in common."""
+
+    @property
+    def perturbation(self) -> Perturbation:
+        """What the rest turns into."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Clips that the network sees at once."""
+        ...
+
+
 @dataclass(frozen=True, config=_STRICT)
 class ProbabilityKept:
     """Probability of the target in the clip seen through the mask.
 
     Attributes:
         perturbation: What the rest turns into.
+        batch_size: Clips that the network sees at once.
     """
 
     perturbation: Perturbation = "blur"
+    batch_size: PositiveInt = 2
 
     name: ClassVar[str] = "probability_kept"
     higher_is_better: ClassVar[bool | None] = True
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through each of its masks; NaN for a method without masks."""
-        return _seen(classifier, clips, attribution, PYRAMIDS[self.perturbation], probability)
+        return _seen(classifier, clips, attribution, probability, self)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -40,9 +58,11 @@ class ProbabilityDeleted:
 
     Attributes:
         perturbation: What the mask's part turns into.
+        batch_size: Clips that the network sees at once.
     """
 
     perturbation: Perturbation = "blur"
+    batch_size: PositiveInt = 2
 
     name: ClassVar[str] = "probability_deleted"
     higher_is_better: ClassVar[bool | None] = False
@@ -50,7 +70,7 @@ class ProbabilityDeleted:
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through one minus its masks; NaN for a method without masks."""
         rest = replace(attribution, values=1 - attribution.values)
-        return _seen(classifier, clips, rest, PYRAMIDS[self.perturbation], probability)
+        return _seen(classifier, clips, rest, probability, self)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -59,34 +79,35 @@ class Preserved:
 
     Attributes:
         perturbation: What the rest turns into.
+        batch_size: Clips that the network sees at once.
     """
 
     perturbation: Perturbation = "blur"
+    batch_size: PositiveInt = 2
 
     name: ClassVar[str] = "preserved"
     higher_is_better: ClassVar[bool | None] = True
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through each of its masks; NaN for a method without masks."""
-        return _seen(classifier, clips, attribution, PYRAMIDS[self.perturbation], _is_first)
+        return _seen(classifier, clips, attribution, _is_first, self)
 
 
 def _is_first(logits: Logits, target: Targets) -> Scores:
     return (logits.argmax(dim=1) == target).float()
 
 
-@torch.no_grad()
 def _seen(
     classifier: Classifier,
     clips: Clips,
     attribution: Attribution,
-    pyramid_of: Callable[[torch.Tensor], torch.Tensor],
     score: Callable[[Logits, Targets], Scores],
+    how: _How,
 ) -> Measure:
     """Score the clips through their masks, one area at a time to bound the memory."""
     if attribution.areas is None:
         return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
-    pyramid = pyramid_of(clips.frames)
+    pyramid = PYRAMIDS[how.perturbation](clips.frames)
     masks = attribution.values[:, :, 0].to(clips.frames)
-    logits = [classifier(perturb(pyramid, one[None])) for one in masks]
+    logits = [logits_of(classifier, perturb(pyramid, one[None]), how.batch_size) for one in masks]
     return torch.stack([score(answers, attribution.target) for answers in logits])

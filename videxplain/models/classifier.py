@@ -88,8 +88,8 @@ class VideoClassifier(nn.Module):
         self._weights_sha256 = weights_sha256
         self.mean: torch.Tensor
         self.std: torch.Tensor
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
         self._recurs = any(isinstance(module, nn.RNNBase) for module in net.modules())
         if cam_layer is not None:
             find_layer(net, cam_layer)

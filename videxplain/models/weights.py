@@ -115,7 +115,8 @@ def fill(net: nn.Module, file: WeightsFile, rename: Rename | None = None) -> str
         given = {key: value for key, value in named.items() if not key.endswith(_COUNTER)}
         wanted = {key: value for key, value in own.items() if not key.endswith(_COUNTER)}
         _check_names(wanted, given)
-        _check_values({key: value.to(own[key]) for key, value in _plain(given).items()})
+        _check_types(wanted, given)
+        _check_values({key: value.to(own[key]) for key, value in given.items()})
     except WeightsError as error:
         message = f"{file.path}: {error}"
         raise WeightsError(message) from error
@@ -132,7 +133,7 @@ def _reason(error: Exception) -> str:
             "opened; save the network's `state_dict()` alone and give that file"
         )
     known = isinstance(error, RuntimeError)
-    why = re.split(r"\. |\n", str(error))[0] if known else "no format of PyTorch"
+    why = re.split(r"\. |\n", str(error))[0] if known else "no format of weights"
     return f"is no readable file of weights ({why}): remove it and fetch it again"
 
 
@@ -193,17 +194,18 @@ def _other_count(wanted: Tensor, given: Tensor) -> bool:
     return min(wanted.dim(), given.dim()) > 0 and wanted.shape[1:] == given.shape[1:]
 
 
-def _plain(given: State) -> State:
-    other = [key for key, value in given.items() if not _is_plain(value)]
+def _check_types(wanted: State, given: State) -> None:
+    other = [key for key, value in given.items() if not _is_plain(value, wanted[key].dtype)]
     if other:
         message = f"{_some(other)} are no plain real numbers: save the weights as float32"
         raise WeightsError(message)
-    return given
 
 
-def _is_plain(value: Tensor) -> bool:
+def _is_plain(value: Tensor, wanted: torch.dtype) -> bool:
+    """Dense, and of a type that becomes the wanted one without loss of meaning."""
     dense = value.layout is torch.strided and not value.is_nested and not value.is_quantized
-    return dense and value.dtype in _NUMBERS and value.device.type == "cpu"
+    allowed = _NUMBERS if wanted in _NUMBERS else (wanted,)
+    return dense and value.dtype in allowed and value.device.type == "cpu"
 
 
 def _check_values(given: State) -> None:

@@ -21,7 +21,8 @@ def describe(name: str, method: Explainer, keys: str) -> str:
         "signed": _yes(method.signed),
         "complete": _yes(method.complete),
         "deterministic": _yes(method.deterministic),
-        "cost": f"{method.cost.forward} forward and {method.cost.backward} backward passes a clip",
+        "cost": f"{method.cost.forward} forward and {method.cost.backward} backward passes a clip, "
+        "with the keys below",
         "citation": method.citation,
     }
     told = "\n".join(line for line in keys.splitlines() if not line.startswith(_TARGET))

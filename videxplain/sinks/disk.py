@@ -88,6 +88,7 @@ def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str
         "areas": np.array(attribution.areas or (), dtype=np.float64),
         "target": np.array(int(attribution.target[index])),
         "label": np.array(label or ""),
+        "signed": np.array(attribution.signed and not is_mask),
         **curves,
     }
 

@@ -28,7 +28,7 @@ from videxplain.methods.extremal.masks import (
     default_step,
 )
 from videxplain.methods.extremal.terms import Term
-from videxplain.methods.extremal.variants import PARTS, Reward, reward
+from videxplain.methods.extremal.variants import VARIANTS, Reward, reward
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
@@ -110,7 +110,7 @@ class ExtremalPerturbation:
     @property
     def cost(self) -> Cost:
         """A pass in each direction an iteration and area, two of each for ``dual``."""
-        passes = self.num_iter * len(self.perturb_area) * PARTS[self.variant]
+        passes = self.num_iter * len(self.perturb_area) * len(VARIANTS[self.variant])
         return Cost(passes, passes)
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
@@ -125,11 +125,12 @@ class ExtremalPerturbation:
         sigma = self.sigma or default_sigma(height, width)
         grid = MaskGrid(height, width, self.step or default_step(sigma), sigma)
         pyramid = PYRAMIDS[self.perturbation](frames)
-        upsample = SmoothMaximum(grid, frames)
         shape = (len(self.perturb_area), frames.shape[0], frames.shape[2], *grid.cells)
-        coarse = torch.ones(shape, dtype=frames.dtype, device=frames.device, requires_grad=True)
+        precise = torch.promote_types(frames.dtype, torch.float32)  # for the masks' sake
+        coarse = torch.ones(shape, dtype=precise, device=frames.device, requires_grad=True)
+        upsample = SmoothMaximum(grid, coarse)
         optimiser = torch.optim.SGD([coarse], self.learning_rate, self.momentum, self.dampening)
-        chunks = Chunks(max(1, self.batch_size // PARTS[self.variant]))
+        chunks = Chunks(self.batch_size)
         history: list[dict[str, Float[Tensor, "a b"]]] = []
         with torch.enable_grad(), tqdm(total=self.num_iter, leave=False, disable=None) as bar:
             for iteration in range(self.num_iter):
@@ -178,11 +179,11 @@ def _summed(masks: Attribution, sigma: float) -> Attribution:
     total = gaussian_blur(masks.values.sum(dim=0), sigma)
     highest = total.amax(dim=(1, 2, 3, 4), keepdim=True).clamp_min(torch.finfo(total.dtype).tiny)
     curves = {
-        f"{name}_area{area:g}": curve[index : index + 1]
+        f"{name}_area{area!r}": curve[index : index + 1]
         for name, curve in masks.curves.items()
         for index, area in enumerate(masks.areas or ())
     }
-    return Attribution((total / highest)[None], masks.target, None, curves)
+    return Attribution((total / highest)[None], masks.target, None, curves, signed=False)
 
 
 def _show(bar: tqdm, history: list[dict[str, Float[Tensor, "a b"]]]) -> None:  # type: ignore[type-arg]

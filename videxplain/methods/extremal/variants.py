@@ -33,37 +33,38 @@ class Reward:
     gradient: Visible
 
 
-Shown = Callable[[Visible], Float[Tensor, "n b t h w"]]
 Losses = Float[Tensor, "masks"]
-Loss = Callable[[Tensor, Targets], tuple[Losses, Losses]]
-"""From logits and targets of all that was shown to the loss and the probability of each mask."""
 
 
-def _preserve(logits: Tensor, target: Targets) -> tuple[Losses, Losses]:
-    log_p = log_probability(logits, target)
-    return -log_p, log_p.detach().exp()
+@dataclass(frozen=True)
+class Part:
+    """One way of showing a clip through a mask.
+
+    Attributes:
+        show: From masks to what of them is kept.
+        loss: From the target's logits to the loss of each mask.
+    """
+
+    show: Callable[[Tensor], Tensor]
+    loss: Callable[[Tensor, Targets], Losses]
 
 
-def _delete(logits: Tensor, target: Targets) -> tuple[Losses, Losses]:
-    p = log_probability(logits.detach(), target).exp()
-    return -log_complement(logits, target), p
+def _kept_loss(logits: Tensor, target: Targets) -> Losses:
+    return -log_probability(logits, target)
 
 
-def _dual(logits: Tensor, target: Targets) -> tuple[Losses, Losses]:
-    kept, deleted = logits.chunk(2)
-    first, second = target.chunk(2)
-    loss, p = _preserve(kept, first)
-    return loss + _delete(deleted, second)[0], p
+def _deleted_loss(logits: Tensor, target: Targets) -> Losses:
+    return -log_complement(logits, target)
 
 
-VARIANTS: Mapping[str, tuple[Shown, Loss]] = {
-    "preserve": (lambda masks: masks, _preserve),
-    "delete": (lambda masks: 1 - masks, _delete),
-    "dual": (lambda masks: torch.cat([masks, 1 - masks]), _dual),
+_KEPT = Part(lambda masks: masks, _kept_loss)
+_DELETED = Part(lambda masks: 1 - masks, _deleted_loss)
+VARIANTS: Mapping[str, tuple[Part, ...]] = {
+    "preserve": (_KEPT,),
+    "delete": (_DELETED,),
+    "dual": (_KEPT, _DELETED),
 }
-
-PARTS: Mapping[str, int] = {"preserve": 1, "delete": 1, "dual": 2}
-"""Clips that the network sees for each mask."""
+"""What is shown, and asked, of each mask; the losses are added."""
 
 
 def reward(  # noqa: PLR0913
@@ -84,22 +85,24 @@ def reward(  # noqa: PLR0913
         target: The class of each clip.
         chunks: Cuts the masks into parts.
     """
-    show, score = VARIANTS[variant]
     areas, clips = masks.shape[:2]
     flat = masks.detach().flatten(0, 1)
-    loss, probability = flat.new_empty(2, len(flat))
-    gradient = torch.empty_like(flat)
+    loss, probability = flat.new_zeros(len(flat)), flat.new_empty(len(flat))
+    gradient = torch.zeros_like(flat)
+    for part in reversed(VARIANTS[variant]):  # so that the first one's probability is kept
 
-    def run(part: slice) -> None:
-        chunk = flat[part].clone().requires_grad_()
-        clip = torch.arange(part.start, part.stop, device=flat.device) % clips
-        shown = show(chunk[None])
-        levels = pyramid[part] if areas == 1 else pyramid[clip]
-        logits = classifier(perturb(levels, shown))
-        losses, probabilities = score(logits, target[clip].repeat(len(shown)))
-        (gradient[part],) = torch.autograd.grad(losses.sum(), chunk)
-        loss[part], probability[part] = losses.detach(), probabilities
+        def run(chosen: slice, part: Part = part) -> None:
+            chunk = flat[chosen].clone().requires_grad_()
+            clip = torch.arange(chosen.start, chosen.stop, device=flat.device) % clips
+            levels = pyramid[chosen] if areas == 1 else pyramid[clip]
+            logits = classifier(perturb(levels, part.show(chunk)[None]))
+            losses = part.loss(logits, target[clip])
+            (slopes,) = torch.autograd.grad(losses.sum(), chunk)
+            seen = log_probability(logits.detach(), target[clip]).exp()
+            gradient[chosen] += slopes
+            loss[chosen] += losses.detach()
+            probability[chosen] = seen
 
-    chunks(len(flat), run)
+        chunks(len(flat), run)
     shape = (areas, clips)
     return Reward(loss.reshape(shape), probability.reshape(shape), gradient.reshape(masks.shape))
