@@ -89,3 +89,22 @@ def test_schedules() -> None:
     assert doubling.at(800) == pytest.approx(600, rel=1e-3)
     late = Schedule(300, first=101)
     assert [late.at(100), late.at(101)] == [0, 300]
+
+
+@pytest.mark.parametrize("shape", ["ellipsoid", "cylinder"])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 16, 40])
+def test_cores_of_any_length(length: int, shape: str) -> None:
+    """A body is symmetric, touches its box, and solid masks stay better than dust."""
+    core = Core(weight=ONE, length=length, shape=shape)  # type: ignore[arg-type]
+    body = core._body(min(length, 16), 11)
+    assert torch.equal(body, body.flip(0, 1, 2))
+    assert body.any(dim=(1, 2)).all()
+    if shape == "cylinder":
+        assert torch.equal(body, body[:1].expand_as(body))
+    masks = torch.zeros(2, 16, 44, 44)
+    masks[0, :, :22, :22] = 1
+    scattered = torch.randperm(masks[1].numel(), generator=torch.Generator().manual_seed(0))
+    masks[1].flatten()[scattered[: int(masks[0].sum())]] = 1
+    solid, dust = core(masks, 0.25)
+    assert torch.isfinite(solid)
+    assert solid < dust
