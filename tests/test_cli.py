@@ -4,44 +4,22 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commands import Run, runner
 from tests.test_data import write_frames
 from tests.videos import write_video
 from videxplain import cli, config
-
-Run = Callable[..., "Ran"]
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Ran:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["videxplain", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return call
+    return runner("videxplain", cli.main, monkeypatch, capsys)
 
 
 def job_folder(root: Path = Path("outputs")) -> Path:

@@ -2,34 +2,19 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.test_cli import Ran
+from tests.commands import Run, runner
 from videxplain import api, catalog, weights_cli
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-
-    def call(*arguments: str) -> Ran:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["videxplain-weights", *arguments])
-        code = 0
-        try:
-            weights_cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return call
+    return runner("videxplain-weights", weights_cli.main, monkeypatch, capsys)
 
 
 def test_list_shows_every_published_file(run: Run, tmp_path: Path) -> None:
