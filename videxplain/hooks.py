@@ -50,7 +50,7 @@ def output_shapes(net: nn.Module) -> Iterator[dict[str, tuple[int, ...]]]:
         net: The network.
 
     Yields:
-        Shapes by dotted name, of the layers that give one tensor, in the order of the network.
+        Shapes by dotted name, of the layers that give one tensor; inner layers come first.
     """
     shapes: dict[str, tuple[int, ...]] = {}
 
