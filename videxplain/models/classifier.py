@@ -15,6 +15,7 @@ from torch import nn
 
 from videxplain.errors import ConfigError, DataError
 from videxplain.hooks import find_layer
+from videxplain.models.acceleration import Accelerated
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
 from videxplain.targets import class_index, find_class
@@ -76,6 +77,7 @@ class VideoClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.net = net.eval().requires_grad_(False)
+        self._accelerated = Accelerated()
         self.frames = frames
         self.size = size
         self.resize = resize
@@ -112,8 +114,7 @@ class VideoClassifier(nn.Module):
         shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
         # cuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch's own kernels can
         with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not self._recurs):
-            logits: Logits = self.net(shaped)
-        return logits
+            return self._accelerated(self.net, shaped)
 
     @property
     def device(self) -> torch.device:

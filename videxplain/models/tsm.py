@@ -7,12 +7,14 @@ networks", ECCV 2016. Module names are those of the published checkpoints.
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from pydantic import PositiveInt, validate_call
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck
 
@@ -43,12 +45,33 @@ def shift_in_time(features: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c 
 
     Channels ``[0, c / 8)`` take the next frame, ``[c / 8, c / 4)`` the previous one, the rest stay.
     """
-    fold = features.shape[2] // _SHIFTED
-    ahead, back, still = torch.split(features, [fold, fold, features.shape[2] - 2 * fold], dim=2)
-    empty = torch.zeros_like(ahead[:, :1])
-    ahead = torch.cat([ahead[:, 1:], empty], dim=1)
-    back = torch.cat([empty, back[:, :-1]], dim=1)
-    return torch.cat([ahead, back, still], dim=2)
+    shifted: Tensor = _Shift.apply(features)
+    return shifted
+
+
+class _Shift(torch.autograd.Function):
+    """The shift and its gradient, which is the shift with past and future exchanged."""
+
+    @staticmethod
+    def forward(_: Any, features: Tensor) -> Tensor:  # noqa: ANN401
+        fold = features.shape[2] // _SHIFTED
+        return _shifted(features, slice(fold), slice(fold, 2 * fold))
+
+    @staticmethod
+    @once_differentiable
+    def backward(_: Any, slopes: Tensor) -> Tensor:  # noqa: ANN401
+        fold = slopes.shape[2] // _SHIFTED
+        return _shifted(slopes, slice(fold, 2 * fold), slice(fold))
+
+
+def _shifted(features: Tensor, ahead: slice, back: slice) -> Tensor:
+    """A copy in which some channels come from the next frame, some from the one before."""
+    shifted = features.clone()
+    shifted[:, :-1, ahead] = features[:, 1:, ahead]
+    shifted[:, -1, ahead] = 0
+    shifted[:, 1:, back] = features[:, :-1, back]
+    shifted[:, 0, back] = 0
+    return shifted
 
 
 class _Shifted(nn.Module):

@@ -1,0 +1,300 @@
+"""The quicker copy of a network against the network, and its parts against PyTorch's own."""
+
+import copy
+import pickle
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+import videxplain as vx
+from videxplain.models import kernels
+from videxplain.models.acceleration import Accelerated
+from videxplain.models.classifier import VideoClassifier
+from videxplain.models.convolution import (
+    BatchNorm,
+    Convolution,
+    FrozenConvolution,
+    can_fold,
+    can_freeze,
+)
+from videxplain.models.kernels import LAYOUTS, Geometry
+from videxplain.models.winograd import Winograd, Workspace, pays
+
+FLOAT32 = 1e-5
+"""Share of the largest value; rounding of a sum of a few hundred products."""
+FLOAT64 = 1e-12
+
+
+def random(*size: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*size, generator=generator, dtype=dtype)
+
+
+def differ(found: Tensor, expected: Tensor) -> float:
+    """Largest difference as a share of the largest value."""
+    assert found.shape == expected.shape
+    found, expected = found.detach().double(), expected.detach().double()
+    return ((found - expected).abs().max() / expected.abs().max()).item()
+
+
+def expected(layer: nn.Module, features: Tensor, slopes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Output and gradient of PyTorch's own layer in float64."""
+    layer, features = copy.deepcopy(layer).double(), features.double().requires_grad_()
+    output = layer(features)
+    weights = random(*output.shape) if slopes is None else slopes.double()
+    return output.detach(), torch.autograd.grad(output, features, weights)[0]
+
+
+@pytest.mark.parametrize("size", [(9, 14), (4, 4), (7, 5), (16, 21)])
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 3, 3), (3, 3, 3), (2, 3, 3)])
+def test_winograd_is_the_convolution(size: tuple[int, int], kernel: tuple[int, ...]) -> None:
+    frames = (5,) if len(kernel) == 3 else ()
+    features, weight, bias = random(2, 6, *frames, *size), random(7, 6, *kernel), random(7)
+    convolve = F.conv3d if frames else F.conv2d
+    for padding in product(*(range(min(k, 3)) for k in kernel)):
+        found = Winograd(weight, bias, padding, Workspace())(features)
+        assert differ(found, convolve(features, weight, bias, padding=padding)) < FLOAT64
+
+
+def test_winograd_rounds_little() -> None:
+    features, weight = random(1, 64, 8, 20, 20), random(64, 64, 3, 3, 3)
+    expect = F.conv3d(features, weight, padding=1)
+    found = Winograd(weight.float(), None, [1, 1, 1], Workspace())(features.float())
+    assert differ(found, expect) < FLOAT32
+
+
+def test_winograd_in_blocks_is_winograd_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, weight = random(2, 3, 6, 33, 18), random(4, 3, 3, 3, 3)
+    once = Winograd(weight, None, [1, 1, 1], Workspace())(features)
+    monkeypatch.setattr("videxplain.models.winograd._BLOCK", 1)
+    assert differ(Winograd(weight, None, [1, 1, 1], Workspace())(features), once) < FLOAT64
+
+
+LAYERS: list[Convolution] = [
+    nn.Conv3d(3, 20, (3, 7, 7), (1, 2, 2), (1, 3, 3)),
+    nn.Conv3d(3, 20, 7, 2, 3, bias=False),
+    nn.Conv3d(3, 8, (2, 5, 3), (3, 2, 1)),
+    nn.Conv3d(3, 8, 3, dilation=2),
+    nn.Conv3d(20, 24, (3, 1, 1), (2, 1, 1), (1, 0, 0)),
+    nn.Conv3d(20, 24, 1, 2),
+    nn.Conv3d(64, 72, (1, 3, 3), padding=(0, 1, 1)),
+    nn.Conv3d(64, 64, 3, padding=1),
+    nn.Conv3d(16, 24, 3, groups=4, padding=1),
+    nn.Conv3d(16, 24, 3, dilation=(1, 2, 2), padding=2),
+    nn.Conv2d(3, 20, 7, 2, 3),
+    nn.Conv2d(3, 20, (3, 4), (2, 3), (0, 1)),
+    nn.Conv2d(64, 64, 3, padding=1),
+    nn.Conv2d(128, 130, 3, padding=1),
+    nn.Conv2d(32, 32, 3, groups=32, padding=1),
+    nn.Conv2d(130, 140, 1),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("size", [(2, 9, 24, 26), (1, 8, 19, 31)])
+def test_a_frozen_convolution_is_the_convolution(layer: Convolution, size: tuple[int, ...]) -> None:
+    batch, *clip = size
+    given = layer.in_channels
+    shape = (batch, given, *clip) if isinstance(layer, nn.Conv3d) else (9 * batch, given, *clip[1:])
+    norm = norm_for(layer)
+    for dtype, tolerance in ((torch.float64, FLOAT64), (torch.float32, FLOAT32)):
+        features = random(*shape).to(dtype)
+        frozen = FrozenConvolution(copy.deepcopy(layer).to(dtype), norm.to(dtype), Workspace())
+        seen = features.clone().requires_grad_()
+        output = frozen(seen)
+        slopes = random(*output.shape).to(dtype)
+        (gradient,) = torch.autograd.grad(output, seen, slopes)
+        expect = expected(nn.Sequential(copy.deepcopy(layer).to(dtype), norm), features, slopes)
+        assert differ(output, expect[0]) < tolerance
+        assert differ(gradient, expect[1]) < tolerance
+
+
+def norm_for(layer: Convolution) -> BatchNorm:
+    kind = nn.BatchNorm3d if isinstance(layer, nn.Conv3d) else nn.BatchNorm2d
+    norm: BatchNorm = kind(layer.out_channels).double().eval()
+    for seed, value in enumerate((*norm.parameters(), *norm.buffers())):
+        if value.is_floating_point():
+            value.data.copy_(random(*value.shape, seed=seed).abs() + 0.1)
+    return norm
+
+
+def test_the_layers_above_reach_every_kernel() -> None:
+    kinds = set()
+    for layer in LAYERS:
+        frozen = FrozenConvolution(layer, None, Workspace())
+        size = (2, layer.in_channels, 9, 24, 26)
+        features = torch.randn(size if isinstance(layer, nn.Conv3d) else (18, size[1], 24, 26))
+        frozen(features.requires_grad_()).sum().backward()
+        kinds |= {type(frozen._run._forward), type(frozen._run._backward)}  # type: ignore[attr-defined]
+    assert {kernels.Direct, kernels.Transposed, kernels.ByPhases, Winograd} <= kinds
+
+
+def test_a_kernel_made_for_one_size_takes_others() -> None:
+    layer = nn.Conv3d(20, 24, 3, 2, 1)
+    frozen = FrozenConvolution(layer, None, Workspace())
+    for clip in ((8, 16, 16), (7, 15, 18), (3, 33, 9)):
+        features = torch.randn(2, 20, *clip, requires_grad=True)
+        output = frozen(features)
+        (gradient,) = torch.autograd.grad(output.sum(), features)
+        expect = expected(layer, features.detach(), torch.ones_like(output))
+        assert differ(output, expect[0]) < FLOAT32
+        assert differ(gradient, expect[1]) < FLOAT32
+
+
+def test_what_is_not_a_plain_convolution_is_left_alone() -> None:
+    class Own(nn.Conv2d):
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features) + 1
+
+    assert not can_freeze(Own(3, 3, 3))
+    assert not can_freeze(nn.Conv2d(3, 3, 3, padding="same"))
+    assert not can_freeze(nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"))
+    assert not can_freeze(nn.ConvTranspose2d(3, 3, 3))
+    assert not can_fold(nn.BatchNorm3d(3))
+    assert not can_fold(nn.BatchNorm3d(3, track_running_stats=False).eval())
+    assert can_freeze(nn.Conv2d(3, 3, 3))
+    assert can_fold(nn.BatchNorm2d(3).eval())
+
+
+def test_only_what_saves_work_goes_by_winograd() -> None:
+    clip = torch.Size((1, 64, 16, 56, 56))
+    same = Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 1, 1], 1)
+    assert pays(torch.empty(64, 64, 3, 3, 3), same, clip)
+    assert not pays(torch.empty(64, 64, 3, 3, 3), same, torch.Size((1, 64, 2, 7, 7)))
+    assert not pays(torch.empty(16, 16, 3, 3, 3), same, clip)
+    for other in (
+        Geometry([3, 3, 3], [1, 2, 2], [1, 1, 1], [1, 1, 1], 1),
+        Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 2, 2], 1),
+        Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 1, 1], 2),
+        Geometry([3, 3, 3], [1, 1, 1], [3, 1, 1], [1, 1, 1], 1),
+    ):
+        assert not pays(torch.empty(64, 64, 3, 3, 3), other, clip)
+
+
+class Net(nn.Module):
+    """Everything that folding must get right, or leave alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm3d(8)
+        self.twice = nn.Conv3d(8, 8, 1)
+        self.between = nn.BatchNorm3d(8)
+        self.read = nn.Conv3d(8, 8, 3, padding=1)
+        self.after = nn.BatchNorm3d(8)
+        self.last = nn.Conv3d(8, 5, 1)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+                module.running_mean.normal_()  # type: ignore[union-attr]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        features = torch.relu(self.norm(self.first(frames)))
+        features = self.twice(self.between(self.twice(features)))
+        features = torch.relu_(features)
+        features = self.after(self.read(features)) + features
+        logits: Tensor = self.last(features).mean(dim=(2, 3, 4))
+        return logits
+
+
+class Reread(Net):
+    """The output of a convolution is used before and after its norm."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        raw = self.read(torch.relu(self.norm(self.first(frames))))
+        logits: Tensor = self.last(self.after(raw) + raw).mean(dim=(2, 3, 4))
+        return logits
+
+
+def logits_and_gradient(net: object, frames: Tensor) -> tuple[Tensor, Tensor]:
+    seen = frames.clone().requires_grad_()
+    logits = net(seen)  # type: ignore[operator]
+    return logits.detach(), torch.autograd.grad(logits.log_softmax(dim=1)[:, 0].sum(), seen)[0]
+
+
+def frozen_parts(accelerated: Accelerated) -> list[str]:
+    quick = accelerated._quick
+    assert quick is not None
+    return [name for name, each in quick.named_modules() if isinstance(each, FrozenConvolution)]
+
+
+@pytest.mark.parametrize("kind", [Net, Reread])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
+def test_the_copy_gives_the_same(kind: type[Net], dtype: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(0)
+    net = kind().eval().requires_grad_(requires_grad=False).to(dtype)
+    keys = list(net.state_dict())
+    frames = random(2, 3, 6, 10, 12).to(dtype)
+    accelerated = Accelerated()
+    found = logits_and_gradient(lambda seen: accelerated(net, seen), frames)
+    expect = logits_and_gradient(net, frames)
+    assert differ(found[0], expect[0]) < tolerance
+    assert differ(found[1], expect[1]) < tolerance
+    assert list(net.state_dict()) == keys
+    assert bool(frozen_parts(accelerated)) is (kind is Net)  # Reread would come out wrong
+
+
+def test_changed_weights_are_seen() -> None:
+    net = Net().eval().requires_grad_(requires_grad=False)
+    classifier = VideoClassifier(net, frames=6, size=(10, 12))
+    frames = torch.randn(1, 3, 6, 10, 12)
+    before = classifier(frames)
+    with torch.no_grad():
+        net.first.weight.mul_(2)
+    changed = classifier(frames)
+    assert differ(changed, net(frames)) < FLOAT32
+    assert differ(changed, before) > 1e-3
+    net.load_state_dict(Net().state_dict())
+    assert differ(classifier(frames), net(frames)) < FLOAT32
+    net.last = nn.Conv3d(8, 3, 1)
+    assert classifier(frames).shape == (1, 3)
+    assert classifier.double()(frames.double()).dtype == torch.float64
+
+
+def test_hooks_see_the_network_itself() -> None:
+    net = Net().eval()
+    classifier = VideoClassifier(net, frames=6, size=(10, 12))
+    frames = torch.randn(1, 3, 6, 10, 12)
+    classifier(frames)
+    seen: list[Tensor] = []
+    with net.first.register_forward_hook(lambda *given: seen.append(given[-1])):
+        classifier(frames)
+    assert torch.equal(seen[0], F.conv3d(frames, net.first.weight, net.first.bias, padding=1))
+    classifier(frames)
+    assert len(seen) == 1
+
+
+def test_a_classifier_can_be_copied_and_pickled() -> None:
+    classifier = vx.load_model("tiny_tsm", device="cpu")
+    frames = torch.randn(1, 3, 16, 64, 64)
+    logits = classifier(frames)
+    for same in (copy.deepcopy(classifier), pickle.loads(pickle.dumps(classifier))):
+        assert torch.equal(same(frames), logits)
+        assert same.state_dict().keys() == classifier.state_dict().keys()
+
+
+def test_the_number_of_threads_does_not_matter() -> None:
+    classifier = vx.load_model("tiny_r2plus1d", device="cpu")
+    frames = random(1, 3, 16, 64, 64).float()
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(logits_and_gradient(classifier, frames))
+    finally:
+        torch.set_num_threads(threads)
+    assert differ(found[0][0], found[1][0]) < FLOAT32
+    assert differ(found[0][1], found[1][1]) < 1e-4
+
+
+def test_memory_layouts_are_those_of_the_kernels() -> None:
+    for axes, layout in LAYOUTS.items():
+        features = torch.randn(1, 8, *[6] * axes)
+        layer = (nn.Conv2d, nn.Conv3d)[axes - 2](8, 8, 3)
+        assert FrozenConvolution(layer, None, Workspace())(features).is_contiguous(
+            memory_format=layout
+        )

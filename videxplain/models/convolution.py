@@ -1,0 +1,179 @@
+"""Convolutions whose weights never change, with the batch norms after them.
+
+PyTorch brings the weights of a convolution to the form that its CPU kernels want at every call, and
+again for the gradient; in the late layers of a video network that costs more than the arithmetic.
+Here each form is made once, and the quickest algorithm chosen for it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from videxplain.models import kernels
+from videxplain.models.kernels import LAYOUTS, Geometry
+from videxplain.models.winograd import Winograd, Workspace, pays
+
+Convolution = nn.Conv2d | nn.Conv3d
+BatchNorm = nn.BatchNorm2d | nn.BatchNorm3d
+
+_Forward = Callable[[Tensor], Tensor]
+_Backward = Callable[[Tensor, torch.Size], Tensor]
+_LANES = 16
+"""Channels that a CPU kernel works on at once; with fewer, the rest of its work is wasted."""
+
+
+def can_freeze(module: nn.Module) -> bool:
+    """Whether a layer is a plain convolution of images or clips, zeros around them."""
+    return (
+        isinstance(module, Convolution)
+        and type(module).forward in (nn.Conv2d.forward, nn.Conv3d.forward)
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+    )
+
+
+def can_fold(module: nn.Module) -> bool:
+    """Whether a layer is a batch norm that scales and shifts by fixed numbers."""
+    return isinstance(module, BatchNorm) and not module.training and module.running_var is not None
+
+
+class FrozenConvolution(nn.Module):
+    r"""A convolution, and the batch norm after it, as one function of the input alone.
+
+    In evaluation mode a batch norm is an affine map of each channel, so it goes into the weights:
+    :math:`w' = w \gamma / \sqrt{var + \epsilon}` and
+    :math:`b' = \beta + (b - mean) \gamma / \sqrt{var + \epsilon}`.
+
+    Args:
+        convolution: Its weights are copied; see `can_freeze`.
+        norm: The batch norm that follows it, if any; see `can_fold`.
+        workspace: Memory that a network's convolutions use one after the other.
+    """
+
+    def __init__(
+        self, convolution: Convolution, norm: BatchNorm | None, workspace: Workspace
+    ) -> None:
+        super().__init__()
+        weight = convolution.weight.detach()
+        bias = None if convolution.bias is None else convolution.bias.detach()
+        if norm is not None:
+            weight, bias = _fold(weight, bias, norm)
+        axes = weight.dim() - 2
+        geometry = Geometry(
+            kernel=list(weight.shape[2:]),
+            stride=_per_axis(convolution.stride, axes),
+            padding=_per_axis(convolution.padding, axes),  # type: ignore[arg-type]  # no text
+            dilation=_per_axis(convolution.dilation, axes),
+            groups=convolution.groups,
+        )
+        self._run: _Forward = (
+            _Prepared(weight, bias, geometry, workspace)
+            if kernels.available(weight)
+            else _Plain(weight, bias, geometry)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``b c ...`` to ``b c ...``."""
+        return self._run(features)
+
+
+def _fold(weight: Tensor, bias: Tensor | None, norm: BatchNorm) -> tuple[Tensor, Tensor]:
+    """Weights of a convolution with the batch norm after it; computed in float64."""
+    mean, variance, scale, shift = (
+        torch.as_tensor(each, dtype=torch.float64, device=weight.device).detach()
+        for each in (
+            norm.running_mean,
+            norm.running_var,
+            1.0 if norm.weight is None else norm.weight,
+            0.0 if norm.bias is None else norm.bias,
+        )
+    )
+    factor = scale * torch.rsqrt(variance + norm.eps)
+    before = 0.0 if bias is None else bias.double()
+    folded = weight.double() * factor.reshape(-1, *[1] * (weight.dim() - 1))
+    return folded.to(weight), (shift + (before - mean) * factor).to(weight)
+
+
+def _per_axis(value: int | Sequence[int], axes: int) -> list[int]:
+    return [value] * axes if isinstance(value, int) else [int(each) for each in value]
+
+
+class _Plain:
+    """PyTorch's own convolution, on every device and in every precision."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
+        self._weight, self._bias, self._geometry = weight, bias, geometry
+
+    def __call__(self, features: Tensor) -> Tensor:
+        how = self._geometry
+        return torch.convolution(
+            *(features, self._weight, self._bias, how.stride, how.padding, how.dilation),
+            transposed=False,
+            output_padding=[0] * how.axes,
+            groups=how.groups,
+        )
+
+
+class _Prepared:
+    """The convolution and its gradient, each prepared when it first runs."""
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, geometry: Geometry, workspace: Workspace
+    ) -> None:
+        self._weight, self._bias, self._geometry = weight, bias, geometry
+        self._workspace = workspace
+        self._layout = LAYOUTS[geometry.axes]
+        self._forward: _Forward | None = None
+        self._backward: _Backward | None = None
+
+    def __call__(self, features: Tensor) -> Tensor:
+        convolved: Tensor = _Convolve.apply(features, self)
+        return convolved
+
+    def convolve(self, features: Tensor) -> Tensor:
+        """The convolution."""
+        inner = features.contiguous(memory_format=self._layout)
+        if self._forward is None:
+            self._forward = (
+                Winograd(self._weight, self._bias, self._geometry.padding, self._workspace)
+                if pays(self._weight, self._geometry, inner.shape)
+                else kernels.Direct(self._weight, self._bias, self._geometry, inner.shape)
+            )
+        return self._forward(inner)
+
+    def gradient(self, slopes: Tensor, size: torch.Size) -> Tensor:
+        """The gradient with respect to an input of this size."""
+        inner = slopes.contiguous(memory_format=self._layout)
+        if self._backward is None:
+            self._backward = self._backward_for(inner.shape, size)
+        return self._backward(inner, size)
+
+    def _backward_for(self, slopes: torch.Size, size: torch.Size) -> _Backward:
+        how, weight = self._geometry, self._weight
+        if pays(weight, how, slopes):
+            # with stride 1 the gradient is a convolution too, by the mirrored kernel
+            mirrored = weight.transpose(0, 1).flip(*range(2, weight.dim()))
+            padding = [k - 1 - p for k, p in zip(how.kernel, how.padding, strict=True)]
+            convolve = Winograd(mirrored, None, padding, self._workspace)
+            return lambda slopes, _: convolve(slopes)
+        few_channels = how.groups == 1 and weight.shape[1] < _LANES
+        if few_channels and set(how.dilation) == {1}:
+            return kernels.ByPhases(weight, how, slopes)
+        return kernels.Transposed(weight, how, slopes, size)
+
+
+class _Convolve(torch.autograd.Function):
+    """Nothing but the input's size is kept for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, prepared: _Prepared) -> Tensor:  # noqa: ANN401
+        ctx.prepared, ctx.size = prepared, features.shape
+        return prepared.convolve(features)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return ctx.prepared.gradient(slopes, ctx.size), None
