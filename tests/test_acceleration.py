@@ -241,38 +241,38 @@ def test_changed_weights_are_seen() -> None:
     net = Net().eval().requires_grad_(requires_grad=False)
     classifier = VideoClassifier(net, frames=6, size=(10, 12))
     frames = torch.randn(1, 3, 6, 10, 12)
-    before = classifier(frames)
+    before = classifier.accelerated(frames)
     with torch.no_grad():
         net.first.weight.mul_(2)
-    changed = classifier(frames)
+    changed = classifier.accelerated(frames)
     assert differ(changed, net(frames)) < FLOAT32
     assert differ(changed, before) > 1e-3
     net.load_state_dict(Net().state_dict())
-    assert differ(classifier(frames), net(frames)) < FLOAT32
+    assert differ(classifier.accelerated(frames), net(frames)) < FLOAT32
     net.last = nn.Conv3d(8, 3, 1)
-    assert classifier(frames).shape == (1, 3)
-    assert classifier.double()(frames.double()).dtype == torch.float64
+    assert classifier.accelerated(frames).shape == (1, 3)
+    assert classifier.double().accelerated(frames.double()).dtype == torch.float64
 
 
 def test_hooks_see_the_network_itself() -> None:
     net = Net().eval()
     classifier = VideoClassifier(net, frames=6, size=(10, 12))
     frames = torch.randn(1, 3, 6, 10, 12)
-    classifier(frames)
+    classifier.accelerated(frames)
     seen: list[Tensor] = []
     with net.first.register_forward_hook(lambda *given: seen.append(given[-1])):
-        classifier(frames)
+        classifier.accelerated(frames)
     assert torch.equal(seen[0], F.conv3d(frames, net.first.weight, net.first.bias, padding=1))
-    classifier(frames)
+    classifier.accelerated(frames)
     assert len(seen) == 1
 
 
 def test_a_classifier_can_be_copied_and_pickled() -> None:
     classifier = vx.load_model("tiny_tsm", device="cpu")
     frames = torch.randn(1, 3, 16, 64, 64)
-    logits = classifier(frames)
+    logits = classifier.accelerated(frames)
     for same in (copy.deepcopy(classifier), pickle.loads(pickle.dumps(classifier))):
-        assert torch.equal(same(frames), logits)
+        assert torch.equal(same.accelerated(frames), logits)
         assert same.state_dict().keys() == classifier.state_dict().keys()
 
 
@@ -284,7 +284,7 @@ def test_the_number_of_threads_does_not_matter() -> None:
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            found.append(logits_and_gradient(classifier, frames))
+            found.append(logits_and_gradient(classifier.accelerated, frames))
     finally:
         torch.set_num_threads(threads)
     assert differ(found[0][0], found[1][0]) < FLOAT32

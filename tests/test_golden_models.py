@@ -65,6 +65,33 @@ def test_logits_and_gradients(name: str) -> None:
     assert per_channel == pytest.approx(wanted["grad"]["l2_per_channel"], rel=1e-3)
 
 
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_accelerated_network_gives_the_same(name: str) -> None:
+    """Its gradient is compared in float64, and by its norms in float32.
+
+    There some hundred of the millions of activations lie so near zero that rounding decides which
+    side they fall on, in any order of summation, and each moves single values of the gradient.
+    """
+    wanted = golden("networks")[name]
+    classifier = filled(*GOLDEN[name])
+    batch, _, *size = wanted["input"]
+    frames = clip(batch, *size).requires_grad_()
+    logits = classifier.accelerated(frames)
+    assert logits[0].topk(5).indices.tolist() == wanted["logits"]["top5"]
+    assert_stats(logits, wanted["logits"], atol=1e-4)
+    (gradient,) = torch.autograd.grad(logits[0, 3], frames)
+    per_frame = gradient.square().sum(dim=(0, 1, 3, 4)).sqrt().tolist()
+    assert per_frame == pytest.approx(wanted["grad"]["l2_per_frame"], rel=1e-3)
+    per_channel = gradient.square().sum(dim=(0, 2, 3, 4)).sqrt().tolist()
+    assert per_channel == pytest.approx(wanted["grad"]["l2_per_channel"], rel=1e-3)
+    precise = frames.detach().double().requires_grad_()
+    (gradient,) = torch.autograd.grad(classifier.double().accelerated(precise)[0, 3], precise)
+    largest = max(abs(wanted["grad"]["min"]), wanted["grad"]["max"])
+    assert_stats(gradient, wanted["grad"], atol=1e-3 * largest)
+    for position, value in wanted["grad"]["at"]:
+        assert gradient[tuple(position)].item() == pytest.approx(value, abs=1e-3 * largest)
+
+
 def test_one_epic_network_answers_both_questions() -> None:
     noun = filled("tsm", "epic-kitchens-noun", {})
     verb = build("tsm", "epic-kitchens-verb", {})

@@ -170,6 +170,10 @@ class Cost(NamedTuple):
     backward: int
 
 
+Network = Callable[[Frames], Logits]
+"""Class scores of a batch ``b c t h w``."""
+
+
 @runtime_checkable
 class Classifier(Protocol):
     """A frozen network in evaluation mode, with what explaining it needs to know."""

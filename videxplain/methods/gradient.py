@@ -13,18 +13,16 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.chunks import Chunks
 from videxplain.scores import SCORES, ScoreName
-from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
+from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Network, Targets
 
 _STRICT = ConfigDict(extra="forbid")
 
 
-def input_gradient(
-    classifier: Classifier, frames: Frames, target: Targets, score: ScoreName
-) -> Frames:
+def input_gradient(network: Network, frames: Frames, target: Targets, score: ScoreName) -> Frames:
     """Gradient of each clip's score with respect to its own frames, all clips at once."""
     with torch.enable_grad():
         leaf = frames.detach().requires_grad_()
-        scores = SCORES[score](classifier(leaf), target)
+        scores = SCORES[score](network(leaf), target)
         (gradient,) = torch.autograd.grad(scores.sum(), leaf)
     return gradient
 

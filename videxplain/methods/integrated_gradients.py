@@ -11,7 +11,7 @@ from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from videxplain.baselines import Baseline, make_baseline
-from videxplain.chunks import Chunks
+from videxplain.chunks import Chunks, accelerated
 from videxplain.methods.gradient import input_gradient
 from videxplain.scores import ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
@@ -58,11 +58,13 @@ class IntegratedGradients:
         shares = (torch.arange(self.steps).to(way) + first) / self.steps
         total = torch.zeros_like(way)
 
+        network = accelerated(classifier)
+
         def run(part: slice) -> None:
             points = torch.arange(part.start, part.stop, device=way.device)
             clip, step = points // self.steps, points % self.steps
             frames = start[clip] + shares[step][:, None, None, None, None] * way[clip]
-            gradients = input_gradient(classifier, frames, target[clip], self.score)
+            gradients = input_gradient(network, frames, target[clip], self.score)
             for index, gradient in zip(clip.tolist(), gradients, strict=True):
                 total[index] += gradient
 

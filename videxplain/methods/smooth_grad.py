@@ -14,7 +14,7 @@ from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from videxplain.chunks import Chunks
+from videxplain.chunks import Chunks, accelerated
 from videxplain.methods.gradient import input_gradient
 from videxplain.scores import ScoreName
 from videxplain.seeding import clip_generator
@@ -60,11 +60,13 @@ class SmoothGrad:
         total = torch.zeros(clips.frames.shape, dtype=torch.float64)
         squares = torch.zeros_like(total)
 
+        network = accelerated(classifier)
+
         def run(part: slice) -> None:
             copies = [divmod(copy, self.samples) for copy in range(part.start, part.stop)]
             noisy = torch.stack([self._noisy(clips, clip, sample) for clip, sample in copies])
             chosen = target[[clip for clip, _ in copies]]
-            gradients = input_gradient(classifier, noisy, chosen, self.score).cpu().double()
+            gradients = input_gradient(network, noisy, chosen, self.score).cpu().double()
             for (clip, _), gradient in zip(copies, gradients, strict=True):
                 total[clip] += gradient
                 squares[clip] += gradient.square()

@@ -18,9 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from videxplain.baselines import Baseline, make_baseline
-from videxplain.chunks import Chunks
+from videxplain.chunks import Chunks, accelerated
 from videxplain.scores import probability
-from videxplain.types import Attribution, Classifier, Clips, Frames, Measure, Polarity, Saliency
+from videxplain.types import (
+    Attribution,
+    Classifier,
+    Clips,
+    Frames,
+    Measure,
+    Network,
+    Polarity,
+    Saliency,
+)
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -123,7 +132,7 @@ class _Filling:
         blocks = int(self.ranks.max()) + 1
         counts = torch.linspace(0, blocks, min(self.steps, blocks) + 1).round().to(self.ranks)
         curve = self.before.new_empty(areas * clips * len(counts))
-        run = partial(self._ask, classifier, attribution, counts, curve)
+        run = partial(self._ask, accelerated(classifier), attribution, counts, curve)
         Chunks(batch_size)(len(curve), run)
         share = counts.to(curve) / blocks
         return torch.trapezoid(curve.reshape(areas, clips, len(counts)), share, dim=-1)
@@ -131,7 +140,7 @@ class _Filling:
     @torch.no_grad()
     def _ask(
         self,
-        classifier: Classifier,
+        network: Network,
         attribution: Attribution,
         counts: Int[Tensor, "stops"],
         curve: Float[Tensor, "asked"],
@@ -143,4 +152,4 @@ class _Filling:
         clip = mask % len(self.before)
         changed = self.ranks.flatten(0, 1)[mask] < counts[stop][:, None, None, None]
         shown = torch.where(changed[:, None], self.after[clip], self.before[clip])
-        curve[part] = probability(classifier(shown), attribution.target[clip])
+        curve[part] = probability(network(shown), attribution.target[clip])

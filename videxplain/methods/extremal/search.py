@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from tqdm import tqdm
 
-from videxplain.chunks import Chunks
+from videxplain.chunks import Chunks, accelerated
 from videxplain.filters import PYRAMIDS, gaussian_blur
 from videxplain.methods.extremal.masks import (
     MaskGrid,
@@ -130,13 +130,13 @@ class ExtremalPerturbation:
         coarse = torch.ones(shape, dtype=precise, device=frames.device, requires_grad=True)
         upsample = SmoothMaximum(grid, coarse)
         optimiser = torch.optim.SGD([coarse], self.learning_rate, self.momentum, self.dampening)
-        chunks = Chunks(self.batch_size)
+        chunks, network = Chunks(self.batch_size), accelerated(classifier)
         history: list[dict[str, Float[Tensor, "a b"]]] = []
         with torch.enable_grad(), tqdm(total=self.num_iter, leave=False, disable=None) as bar:
             for iteration in range(self.num_iter):
                 padded = upsample(coarse)
                 masks = grid.crop(padded)
-                answer = reward(self.variant, classifier, pyramid, masks, target, chunks)
+                answer = reward(self.variant, network, pyramid, masks, target, chunks)
                 regul, row = self._energy(iteration, answer, padded)
                 history.append({**row, "visible_area": masks.detach().mean(dim=(2, 3, 4))})
                 # the network's part of the gradient is known already, one chunk at a time

@@ -15,7 +15,7 @@ from videxplain.chunks import Chunks
 from videxplain.filters import Pyramid, perturb
 from videxplain.methods.extremal.masks import Visible
 from videxplain.scores import log_complement, log_probability
-from videxplain.types import Classifier, Targets
+from videxplain.types import Network, Targets
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ VARIANTS: Mapping[str, tuple[Part, ...]] = {
 
 def reward(  # noqa: PLR0913
     variant: str,
-    classifier: Classifier,
+    network: Network,
     pyramid: Pyramid,
     masks: Visible,
     target: Targets,
@@ -79,7 +79,7 @@ def reward(  # noqa: PLR0913
 
     Args:
         variant: A name in ``VARIANTS``.
-        classifier: Who is asked.
+        network: Who is asked.
         pyramid: The perturbed levels of each clip.
         masks: The visible masks.
         target: The class of each clip.
@@ -95,7 +95,7 @@ def reward(  # noqa: PLR0913
             chunk = flat[chosen].clone().requires_grad_()
             clip = torch.arange(chosen.start, chosen.stop, device=flat.device) % clips
             levels = pyramid[chosen] if areas == 1 else pyramid[clip]
-            logits = classifier(perturb(levels, part.show(chunk)[None]))
+            logits = network(perturb(levels, part.show(chunk)[None]))
             losses = part.loss(logits, target[clip])
             (slopes,) = torch.autograd.grad(losses.sum(), chunk)
             seen = log_probability(logits.detach(), target[clip]).exp()
