@@ -46,7 +46,7 @@ def upsample(cells: Tensor, height: int, width: int, sigma: int) -> Tensor:
         axes.append((seen + padding, pixels - (sigma + STEP * seen)))
     (rows, away_y), (columns, away_x) = axes
     distance = torch.hypot(away_y[:, None, :, None].double(), away_x[None, :, None, :].double())
-    kernel = torch.exp(-2 * (distance / sigma - 0.5).clamp_min(0) ** 2)
+    kernel = torch.exp(-2 * (distance / sigma - 0.5).clamp_min(0) ** 2).to(cells)
     values = kernel * padded[:, rows[:, None, :, None], columns[None, :, None, :]]
     values = values.flatten(3)
     return (values * (20 * values).softmax(dim=3)).sum(dim=3).clamp(0, 1)

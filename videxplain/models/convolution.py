@@ -5,7 +5,7 @@ again for the gradient; in the late layers of a video network that costs more th
 Here each form is made once, and the quickest algorithm chosen for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -57,22 +57,10 @@ class FrozenConvolution(nn.Module):
         self, convolution: Convolution, norm: BatchNorm | None, workspace: Workspace
     ) -> None:
         super().__init__()
-        weight = convolution.weight.detach()
-        bias = None if convolution.bias is None else convolution.bias.detach()
-        if norm is not None:
-            weight, bias = _fold(weight, bias, norm)
-        axes = weight.dim() - 2
-        geometry = Geometry(
-            kernel=list(weight.shape[2:]),
-            stride=_per_axis(convolution.stride, axes),
-            padding=_per_axis(convolution.padding, axes),  # type: ignore[arg-type]  # no text
-            dilation=_per_axis(convolution.dilation, axes),
-            groups=convolution.groups,
-        )
         self._run: _Forward = (
-            _Prepared(weight, bias, geometry, workspace)
-            if kernels.available(weight)
-            else _Plain(weight, bias, geometry)
+            _Prepared(convolution, norm, workspace)
+            if kernels.available(convolution.weight)
+            else _Plain(convolution, norm)
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -80,8 +68,21 @@ class FrozenConvolution(nn.Module):
         return self._run(features)
 
 
-def _fold(weight: Tensor, bias: Tensor | None, norm: BatchNorm) -> tuple[Tensor, Tensor]:
-    """Weights of a convolution with the batch norm after it; computed in float64."""
+def _geometry(convolution: Convolution) -> Geometry:
+    stride, padding, dilation = (
+        [int(number) for number in each]
+        for each in (convolution.stride, convolution.padding, convolution.dilation)
+    )
+    kernel = list(convolution.weight.shape[2:])
+    return Geometry(kernel, stride, padding, dilation, convolution.groups)
+
+
+def _weights(convolution: Convolution, norm: BatchNorm | None) -> tuple[Tensor, Tensor | None]:
+    """Weights and bias with the batch norm in them; its numbers are combined in float64."""
+    weight = convolution.weight.detach()
+    bias = None if convolution.bias is None else convolution.bias.detach()
+    if norm is None:
+        return weight, bias
     mean, variance, scale, shift = (
         torch.as_tensor(each, dtype=torch.float64, device=weight.device).detach()
         for each in (
@@ -93,19 +94,16 @@ def _fold(weight: Tensor, bias: Tensor | None, norm: BatchNorm) -> tuple[Tensor,
     )
     factor = scale * torch.rsqrt(variance + norm.eps)
     before = 0.0 if bias is None else bias.double()
-    folded = weight.double() * factor.reshape(-1, *[1] * (weight.dim() - 1))
-    return folded.to(weight), (shift + (before - mean) * factor).to(weight)
-
-
-def _per_axis(value: int | Sequence[int], axes: int) -> list[int]:
-    return [value] * axes if isinstance(value, int) else [int(each) for each in value]
+    folded = weight * factor.to(weight).reshape(-1, *[1] * (weight.dim() - 1))
+    return folded, (shift + (before - mean) * factor).to(weight)
 
 
 class _Plain:
     """PyTorch's own convolution, on every device and in every precision."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
-        self._weight, self._bias, self._geometry = weight, bias, geometry
+    def __init__(self, convolution: Convolution, norm: BatchNorm | None) -> None:
+        self._weight, self._bias = _weights(convolution, norm)
+        self._geometry = _geometry(convolution)
 
     def __call__(self, features: Tensor) -> Tensor:
         how = self._geometry
@@ -118,14 +116,18 @@ class _Plain:
 
 
 class _Prepared:
-    """The convolution and its gradient, each prepared when it first runs."""
+    """The convolution and its gradient, each prepared when it first runs.
+
+    Between the two no third copy of the weights is held: they are folded for each.
+    """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, geometry: Geometry, workspace: Workspace
+        self, convolution: Convolution, norm: BatchNorm | None, workspace: Workspace
     ) -> None:
-        self._weight, self._bias, self._geometry = weight, bias, geometry
+        self._layers = (convolution, norm)
+        self._geometry = _geometry(convolution)
         self._workspace = workspace
-        self._layout = LAYOUTS[geometry.axes]
+        self._layout = LAYOUTS[self._geometry.axes]
         self._forward: _Forward | None = None
         self._backward: _Backward | None = None
 
@@ -137,11 +139,7 @@ class _Prepared:
         """The convolution."""
         inner = features.contiguous(memory_format=self._layout)
         if self._forward is None:
-            self._forward = (
-                Winograd(self._weight, self._bias, self._geometry.padding, self._workspace)
-                if pays(self._weight, self._geometry, inner.shape)
-                else kernels.Direct(self._weight, self._bias, self._geometry, inner.shape)
-            )
+            self._forward = self._forward_for(inner.shape)
         return self._forward(inner)
 
     def gradient(self, slopes: Tensor, size: torch.Size) -> Tensor:
@@ -151,8 +149,14 @@ class _Prepared:
             self._backward = self._backward_for(inner.shape, size)
         return self._backward(inner, size)
 
+    def _forward_for(self, size: torch.Size) -> _Forward:
+        how, (weight, bias) = self._geometry, _weights(*self._layers)
+        if pays(weight, how, size):
+            return Winograd(weight, bias, how.padding, self._workspace)
+        return kernels.Direct(weight, bias, how, size)
+
     def _backward_for(self, slopes: torch.Size, size: torch.Size) -> _Backward:
-        how, weight = self._geometry, self._weight
+        how, (weight, _) = self._geometry, _weights(*self._layers)
         if pays(weight, how, slopes):
             # with stride 1 the gradient is a convolution too, by the mirrored kernel
             mirrored = weight.transpose(0, 1).flip(*range(2, weight.dim()))

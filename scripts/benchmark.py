@@ -1,0 +1,210 @@
+"""What an iteration costs. ``python scripts/benchmark.py`` prints a table and writes JSON.
+
+The measure is one bare pass: the network as its library loads it, log-softmax, and the gradient of
+one clip's log-probability with respect to its frames. An iteration of each search is measured in
+the same process, in turns with the bare pass, for one clip, one area and ``variant=preserve``;
+medians over the runs. Peak memory is that of a process of its own, less what it held before the
+network was built.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import torch
+from tabulate import tabulate
+from tqdm import tqdm
+
+import videxplain as vx
+from videxplain.methods.extremal.masks import MaskGrid, SmoothMaximum, default_sigma, default_step
+from videxplain.models.classifier import VideoClassifier
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.reference import upsample as published_upsample  # noqa: E402
+
+MODELS = ("r2plus1d", "r3d", "mc3", "i3d", "tsm", "tiny_r2plus1d", "tiny_tsm")
+METHODS = ("2d_ep", "3d_ep", "step")
+QUICK = ("r2plus1d", "tiny_r2plus1d", "tiny_tsm")
+ITERATIONS = 3
+"""In a run; its cost is a third of what three more iterations add."""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = _arguments()
+    if arguments.peak:
+        model, what = arguments.peak
+        _print_peak(model, what, arguments.device)
+        return
+    rows = [
+        row
+        for model in tqdm(arguments.models, desc="models", disable=None)
+        for row in _measure(model, arguments)
+    ]
+    machine = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": arguments.device,
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
+    print(f"\n{machine}; written to {arguments.output}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--quick", action="store_true", help="three networks, few runs")
+    parser.add_argument("--output", type=Path, default=ROOT / "outputs" / "benchmark.json")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.models, arguments.runs = QUICK, 3
+    return arguments
+
+
+def _problem(model: str, device: str) -> tuple[VideoClassifier, vx.Clips]:
+    """A network with random weights, where published ones would have to be fetched, and noise."""
+    own = model.startswith("tiny")
+    classifier = vx.load_model(model, weights="auto" if own else "random", device=device)
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randn(1, 3, classifier.frames, *classifier.size, generator=generator)
+    return classifier, vx.Clips(frames.to(device), torch.zeros(1, dtype=torch.long), ("noise",))
+
+
+def _bare(classifier: VideoClassifier, frames: torch.Tensor) -> Callable[[], None]:
+    """One pass of the network alone, in eager mode, from a contiguous input of its own layout."""
+    inner = frames.transpose(1, 2) if classifier.layout == "b t c h w" else frames
+    inner = inner.contiguous()
+
+    def run() -> None:
+        leaf = inner.clone().requires_grad_()
+        score = classifier.net(leaf).log_softmax(dim=1)[:, 0].sum()
+        torch.autograd.grad(score, leaf)
+
+    return run
+
+
+def _search(
+    method: str, classifier: VideoClassifier, clips: vx.Clips, iterations: int
+) -> Callable[[], None]:
+    explainer = vx.load_method(method, num_iter=iterations, perturb_area=0.1)
+    target = torch.zeros(1, dtype=torch.long, device=clips.frames.device)
+    return lambda: _discard(explainer(classifier, clips, target))
+
+
+def _discard(_: object) -> None:
+    """Keep nothing of a result."""
+
+
+def _seconds(run: Callable[[], None], device: str) -> float:
+    start = time.perf_counter()
+    run()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _measure(model: str, arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row for each method."""
+    device = arguments.device
+    classifier, clips = _problem(model, device)
+    bare = _bare(classifier, clips.frames)
+    long, short = (
+        {method: _search(method, classifier, clips, count) for method in arguments.methods}
+        for count in (1 + ITERATIONS, 1)
+    )
+    bare()
+    first = _seconds(short[arguments.methods[0]], device)
+    passes: list[float] = []
+    steps: dict[str, list[float]] = {method: [] for method in arguments.methods}
+    starts: dict[str, list[float]] = {method: [] for method in arguments.methods}
+    for _ in range(arguments.runs):
+        for method in arguments.methods:
+            passes.append(_seconds(bare, device))
+            start = _seconds(short[method], device)
+            steps[method].append((_seconds(long[method], device) - start) / ITERATIONS)
+            starts[method].append(start)
+    masks = _mask_times(classifier, device, arguments.runs)
+    memory = {what: _peak_of(model, what, device) for what in ("bare", *arguments.methods)}
+    for method in arguments.methods:
+        step, once = median(steps[method]), median(passes)
+        yield {
+            "model": model,
+            "method": method,
+            "bare pass s": once,
+            "iteration s": step,
+            "ratio": step / once,
+            "set-up s": median(starts[method]) - step,
+            "first set-up s": first - step,
+            "bare MB": memory["bare"],
+            "search MB": memory[method],
+            "memory ratio": memory[method] / memory["bare"],
+            "mask s": masks[0],
+            "published mask s": masks[1],
+        }
+
+
+def _mask_times(classifier: VideoClassifier, device: str, runs: int) -> tuple[float, float]:
+    """Upsampling of a clip's mask, forward and backward: ours, and as published."""
+    height, width = classifier.size
+    sigma = default_sigma(height, width)
+    grid = MaskGrid(height, width, default_step(sigma), sigma)
+    cells = torch.rand(classifier.frames, *grid.cells, device=device)
+    ours = SmoothMaximum(grid, cells)
+
+    def both_ways(upsample: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        def run() -> None:
+            leaf = cells.clone().requires_grad_()
+            torch.autograd.grad(upsample(leaf).sum(), leaf)
+
+        return median(_seconds(run, device) for _ in range(min(runs, 3)))
+
+    published = float("nan")
+    if grid.step == 7:  # noqa: PLR2004  # the only one that the published generator knows
+        published = both_ways(lambda leaf: published_upsample(leaf, height, width, sigma))
+    return both_ways(lambda leaf: ours(leaf[None, None])), published
+
+
+def _peak_of(model: str, what: str, device: str) -> float:
+    """Megabytes, in a process that does nothing else."""
+    command = [sys.executable, __file__, "--peak", model, what, "--device", device]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def _print_peak(model: str, what: str, device: str) -> None:
+    on_gpu = device == "cuda"
+    before = 0.0 if on_gpu else _held("VmRSS")
+    classifier, clips = _problem(model, device)
+    run = (
+        _bare(classifier, clips.frames)
+        if what == "bare"
+        else _search(what, classifier, clips, ITERATIONS)
+    )
+    if not on_gpu:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    run()
+    peak = torch.cuda.max_memory_allocated() if on_gpu else _held("VmHWM")
+    print((peak - before) / 1e6)
+
+
+def _held(what: str) -> float:
+    """Bytes of this process, now (``VmRSS``) or at most (``VmHWM``); Linux only."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    line = next(line for line in status if line.startswith(what))
+    return 1024 * float(line.split()[1])
+
+
+if __name__ == "__main__":
+    main()
