@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.formulas import SmallNet, clip
+from tests.formulas import SmallNet, Tally, clip
 from videxplain import api, catalog
 from videxplain.chunks import Chunks, logits_of
 from videxplain.errors import DeviceMemoryError
@@ -19,11 +19,11 @@ class Cramped(nn.Module):
         super().__init__()
         self.net = SmallNet()
         self.room = room
-        self.refused = 0
+        self.tally = Tally()
 
     def forward(self, frames: Tensor) -> Tensor:
         if len(frames) > self.room:
-            self.refused += 1
+            self.tally["refused"] += 1
             message = "out of memory"
             raise torch.OutOfMemoryError(message)
         logits: Tensor = self.net(frames)
@@ -70,7 +70,7 @@ def test_every_method_goes_on_in_halves(name: str) -> None:
         classifier = VideoClassifier(cramped, cam_layer="net.layer4", class_names=names)
         method = api.load_method(name, **changes)
         found[room] = method(classifier, clips, target).values
-        assert bool(cramped.refused) == (room == 2 and method.cost.forward > 0)
+        assert bool(cramped.tally["refused"]) == (room == 2 and method.cost.forward > 0)
     scale = found[100].abs().max().item()
     torch.testing.assert_close(found[2], found[100], atol=1e-5 * scale, rtol=0)
 
@@ -119,12 +119,12 @@ def test_scores_are_asked_for_in_parts() -> None:
     classifier = VideoClassifier(cramped, class_names=[str(index) for index in range(10)])
     frames = clip(5, 8, 32, 32)
     found = logits_of(classifier, frames, 2)
-    assert cramped.refused == 0
+    assert cramped.tally["refused"] == 0
     cramped.room = 100
     torch.testing.assert_close(found, classifier(frames))
     cramped.room = 2
     api.explain(classifier, Clips(frames), "grad", batch_size=2)
-    assert cramped.refused == 0
+    assert cramped.tally["refused"] == 0
 
 
 def test_other_errors_pass() -> None:
