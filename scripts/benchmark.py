@@ -100,11 +100,11 @@ def _search(
 ) -> Callable[[], None]:
     explainer = vx.load_method(method, num_iter=iterations, perturb_area=0.1)
     target = torch.zeros(1, dtype=torch.long, device=clips.frames.device)
-    return lambda: _discard(explainer(classifier, clips, target))
 
+    def run() -> None:
+        explainer(classifier, clips, target)
 
-def _discard(_: object) -> None:
-    """Keep nothing of a result."""
+    return run
 
 
 def _seconds(run: Callable[[], None], device: str) -> float:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import pytest
@@ -71,6 +72,16 @@ def test_winograd_in_blocks_is_winograd_at_once(monkeypatch: pytest.MonkeyPatch)
     once = Winograd(weight, None, [1, 1, 1], Workspace())(features)
     monkeypatch.setattr("videxplain.models.winograd._BLOCK", 1)
     assert differ(Winograd(weight, None, [1, 1, 1], Workspace())(features), once) < FLOAT64
+
+
+def test_threads_do_not_share_a_workspace() -> None:
+    layer = Winograd(random(64, 64, 3, 3), None, [1, 1], Workspace())
+    images = [random(4, 64, 40, 40, seed=seed) for seed in range(4)]
+    alone = [layer(each) for each in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(layer, images * 5))
+    for found, wanted in zip(together, alone * 5, strict=True):
+        assert differ(found, wanted) < FLOAT64
 
 
 LAYERS: list[Convolution] = [

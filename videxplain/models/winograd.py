@@ -8,6 +8,7 @@ product at each of the 36 points; a kernel that reaches over frames adds up its 
 """
 
 import math
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,8 +59,11 @@ def pays(weight: Tensor, geometry: Geometry, size: torch.Size) -> bool:
     return plain and fits and tiles >= _ROWS and taps * made * given >= _WORTH * (made + given)
 
 
-class Workspace:
-    """Memory that convolutions use one after the other: fresh memory is slow to come by."""
+class Workspace(threading.local):
+    """Memory that convolutions use one after the other: fresh memory is slow to come by.
+
+    Each thread has its own, so that one network may be asked by several.
+    """
 
     def __init__(self) -> None:
         self._memory = torch.empty(0)
