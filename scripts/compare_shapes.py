@@ -34,10 +34,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--perturb", choices=("quick", "paper"), default="quick")
     parser.add_argument("--area", type=float, default=0.05)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     arguments = parser.parse_args()
-    changes = {"num_iter": arguments.iterations, "perturb_area": arguments.area}
+    recipe = {
+        "perturb": arguments.perturb,
+        "num_iter": arguments.iterations,
+        "perturb_area": arguments.area,
+    }
     rows = {method: [method] for method in arguments.methods}
     for network in NETWORKS:
         classifier = vx.load_model(network)
@@ -49,9 +54,8 @@ def main() -> None:
             searched = method in SEARCHED
             scores = []
             for clips in batches:
-                attribution = vx.explain(
-                    classifier, clips, method, "label", **(changes if searched else {})
-                )
+                explainer = vx.load_method(method, **(recipe if searched else {}))
+                attribution = vx.explain(classifier, clips, explainer, "label")
                 scores += TopPrecision()(classifier, clips, attribution)[0].tolist()
             rows[method].append(_mean(scores))
     print(tabulate(rows.values(), ["method", *NETWORKS], tablefmt="github"))

@@ -1,5 +1,7 @@
 """Pieces of a batch, and what happens when the memory is not enough."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ def test_a_part_that_does_not_fit_is_halved_and_not_lost(
 
 @pytest.mark.parametrize("name", catalog.names("method"))
 def test_every_method_goes_on_in_halves(name: str) -> None:
-    few = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 6}
+    few: dict[str, Any] = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 6}
     keys = catalog.section("method", name)
     changes = {key: value for key, value in few.items() if key in keys}
     clips, target = Clips(clip(5, 8, 32, 32)), torch.arange(5)
@@ -100,7 +102,13 @@ class Late(nn.Module):
 @pytest.mark.parametrize("after", [1, 2])
 def test_nothing_counts_twice(name: str, after: int) -> None:
     keys = catalog.section("method", name)
-    few = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 2, "variant": "dual"}
+    few: dict[str, Any] = {
+        "num_iter": 2,
+        "steps": 3,
+        "samples": 3,
+        "batch_size": 2,
+        "variant": "dual",
+    }
     method = api.load_method(name, **{key: few[key] for key in few if key in keys})
     clips, target = Clips(clip(4, 8, 32, 32)), torch.arange(4)
     names = [str(index) for index in range(10)]

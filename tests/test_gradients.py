@@ -311,7 +311,7 @@ class TestCaptum:
             target=3,
             abs=False,
         )
-        changes = {"samples": 400, "statistic": statistic, "batch_size": 50}
+        changes: dict[str, Any] = {"samples": 400, "statistic": statistic, "batch_size": 50}
         ours = api.explain(small, Clips(frames[:1].detach()), "smooth_grad", 3, **changes).values[0]
         both = torch.stack([ours.flatten(), theirs.flatten().float()])
         assert torch.corrcoef(both)[0, 1] > 0.97

@@ -40,17 +40,19 @@ def load_model(
     return classifier.to(pick_device(device))
 
 
-def load_method(name: str, **changes: object) -> Explainer:
+def load_method(name: str, *, perturb: str = "quick", **changes: object) -> Explainer:
     """Build a method of conf/method.
 
     Args:
         name: A file of conf/method, e.g. ``"step"``.
+        perturb: A file of conf/perturb: the recipe that a search follows.
         changes: Its keys with other values, e.g. ``perturb_area=[0.05, 0.1]``.
 
     Raises:
         ConfigError: If a name, key or value cannot be used.
     """
-    explainer: Explainer = catalog.build(catalog.section("method", name, changes), "method")
+    section = catalog.section("method", name, changes, perturb=perturb)
+    explainer: Explainer = catalog.build(section, "method")
     return explainer
 
 
@@ -59,6 +61,8 @@ def explain(
     clips: Clips,
     method: str | Explainer = "step",
     target: targets.Choice = "label",
+    *,
+    perturb: str | None = None,
     **changes: object,
 ) -> Attribution:
     """Attribute the score of a class to the pixels of clips.
@@ -69,19 +73,22 @@ def explain(
         method: A file of conf/method, or a method already built.
         target: ``"label"`` (the prediction for a clip without one), ``"predicted"``, a class name,
             an index, or one index a clip.
+        perturb: A file of conf/perturb, the recipe that a search follows; None is ``"quick"``.
         changes: Keys of the method, as in its file, with other values.
 
     Raises:
         ConfigError: If a name, key or value cannot be used.
     """
     _check_clips(clips)
-    if not isinstance(method, str) and changes:
-        message = f"{', '.join(changes)} given to a method already built: give them to load_method"
+    given = [*changes, *(("perturb",) if perturb else ())]
+    if not isinstance(method, str) and given:
+        message = f"{', '.join(given)} given to a method already built: give them to load_method"
         raise ConfigError(message)
-    explainer = load_method(method, **changes) if isinstance(method, str) else method
-    batch_size = getattr(explainer, "batch_size", len(clips))
+    if isinstance(method, str):
+        method = load_method(method, perturb=perturb or "quick", **changes)
+    batch_size = getattr(method, "batch_size", len(clips))
     logits = logits_of(classifier, clips.frames, batch_size)
-    return explainer(classifier, clips, targets.resolve(target, classifier, clips, logits))
+    return method(classifier, clips, targets.resolve(target, classifier, clips, logits))
 
 
 def _check_clips(clips: object) -> None:

@@ -72,9 +72,9 @@ def check_may_change(group: str, key: str) -> None:
         raise ConfigError(message)
 
 
-def root() -> dict[str, Any]:
-    """The root keys with their defaults, ``perturb=quick`` included."""
-    merged = OmegaConf.merge(_load("config"), _load("perturb/quick"))
+def root(perturb: str = "quick") -> dict[str, Any]:
+    """The root keys with their defaults, those of a recipe included."""
+    merged = OmegaConf.merge(_load("config"), _load(f"perturb/{check_name('perturb', perturb)}"))
     values = plain_values(merged)
     return {key: value for key, value in values.items() if key not in ("defaults", "hydra")}
 
@@ -90,6 +90,7 @@ def section(
     name: str,
     changes: Section | None = None,
     pretrain_dataset: str | None = None,
+    perturb: str = "quick",
 ) -> Section:
     """A choice with its values filled in, as the command line would compose it.
 
@@ -98,6 +99,7 @@ def section(
         name: File in it.
         changes: Keys of the choice, or root keys that it reads, with other values.
         pretrain_dataset: What a model was trained on; None takes its first.
+        perturb: The recipe that a search follows.
 
     Raises:
         ConfigError: If the choice or a key does not exist.
@@ -106,7 +108,7 @@ def section(
     changes = dict(changes or {})
     for key in changes:
         check_may_change(group, key)
-    defaults = root()
+    defaults = root(perturb)
     chosen = _load(f"{group}/{name}")
     text = OmegaConf.to_yaml(chosen)
     read = [key for key in defaults if f"${{{key}}}" in text]
@@ -114,8 +116,8 @@ def section(
     for key in changes:
         if key not in allowed:
             raise ConfigError(unknown_name(f"key of {group}={name}", key, allowed))
-    own = {key: value for key, value in changes.items() if key in chosen}
-    tree = OmegaConf.create({**defaults, **{k: v for k, v in changes.items() if k in defaults}})
+    own = {key: value for key, value in changes.items() if key in chosen and key not in read}
+    tree = OmegaConf.merge(defaults, {k: v for k, v in changes.items() if k in defaults})
     if group == "model":
         tree.pretrain_dataset = {"name": pretrain_dataset or chosen.pretrain_datasets[0]}
     filled = OmegaConf.merge(tree, {group: OmegaConf.merge(chosen, own)})

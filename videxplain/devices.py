@@ -1,5 +1,6 @@
-"""Where networks run."""
+"""Where networks run, and with how many threads."""
 
+import joblib
 import torch
 
 from videxplain.errors import ConfigError
@@ -32,3 +33,15 @@ def pick_device(choice: str) -> torch.device:
         message = f"device={choice}: this machine has none; use device=cpu or device=auto"
         raise ConfigError(message)
     return torch.device(choice)
+
+
+def use_threads(wanted: int | None) -> None:
+    """Set the number of CPU threads, for the whole process.
+
+    Args:
+        wanted: How many; None is PyTorch's choice, but no more than the cores that this process may
+            use: PyTorch does not see the limits of a container or a batch system, and more threads
+            than cores slow each other down.
+    """
+    allowed = wanted or min(torch.get_num_threads(), joblib.cpu_count())
+    torch.set_num_threads(allowed)

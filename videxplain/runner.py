@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from videxplain import __version__, catalog, config, targets
 from videxplain.chunks import logits_of
-from videxplain.devices import pick_device
+from videxplain.devices import pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
 from videxplain.scores import probability
 from videxplain.sinks.disk import DiskSink
@@ -88,8 +88,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     Raises:
         VidexplainError: For any mistake of the user's.
     """
-    if completed["threads"] is not None:
-        torch.set_num_threads(completed["threads"])
+    use_threads(completed["threads"])
     method = catalog.build(completed["method"], "method", plugins)
     metrics = catalog.build(completed.get("metrics", {}), "metrics", plugins)
     outputs = Path(completed["outputs_dir"]).expanduser()

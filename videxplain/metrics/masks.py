@@ -34,7 +34,7 @@ class ConvergedAt:
     """Iterations, counted from 1, until the mask has come to rest; NaN where it has not.
 
     From that iteration on, the visible area and the probability of the target stay near the values
-    of the last iteration. A mask that still moved in the last tenth has not come to rest.
+    of the mask's last iteration. One that still moved in the last tenth has not come to rest.
 
     Attributes:
         area_tolerance: How near the area.
@@ -56,12 +56,14 @@ class ConvergedAt:
         if not tolerances.keys() <= attribution.curves.keys():
             shape = attribution.values.shape[:2]
             return torch.full(shape, float("nan"), device=attribution.values.device)
+        curves = {name: attribution.curves[name] for name in tolerances}
+        count = (~curves["visible_area"].isnan()).sum(dim=-1, keepdim=True)  # less: stopped early
         away = torch.stack(
             [
-                (attribution.curves[name] - attribution.curves[name][..., -1:]).abs() > tolerance
+                (curves[name] - curves[name].gather(-1, count - 1)).abs() > tolerance
                 for name, tolerance in tolerances.items()
             ]
         ).any(dim=0)
         iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
         at = ((away * iterations).amax(dim=-1) + 1).float()
-        return at.masked_fill(at > _AT_REST * away.shape[-1], float("nan"))
+        return at.masked_fill(at > _AT_REST * count[..., 0], float("nan"))

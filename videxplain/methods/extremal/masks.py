@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-Coarse = Float[Tensor, "a b t rows columns"]
+Coarse = Float[Tensor, "*masks t rows columns"]
 """Mask parameters in [0, 1]."""
-Padded = Float[Tensor, "a b t padded_h padded_w"]
+Padded = Float[Tensor, "*masks t padded_h padded_w"]
 """Mask on the padded plane."""
-Visible = Float[Tensor, "a b t h w"]
+Visible = Float[Tensor, "*masks t h w"]
 """Mask on the frame."""
 
 _SHARPNESS = 20.0
@@ -139,8 +139,7 @@ class SmoothMaximum:
 
     def __call__(self, coarse: Coarse) -> Padded:
         """The masks on the padded plane, in [0, 1]."""
-        areas, clips, frames = coarse.shape[:3]
-        cells = F.pad(rearrange(coarse, "a b t r c -> (a b t) r c"), self._pads())[..., None]
+        cells = F.pad(coarse.flatten(end_dim=-3), self._pads())[..., None]
         growth = torch.expm1(self._exponents * cells)
         both = torch.cat([(growth + 1) * cells, growth], dim=-1)
         sums = F.conv2d(both.movedim(-1, 1), self._filters, groups=2)
@@ -148,7 +147,7 @@ class SmoothMaximum:
         masks = F.pixel_shuffle(numerator / (denominator + self._cells_seen), self._grid.step)
         rows, columns = self._grid.plane
         cut = masks[:, 0, :rows, :columns].clamp(0, 1)
-        return cut.reshape(areas, clips, frames, rows, columns)
+        return cut.reshape(*coarse.shape[:-2], rows, columns)
 
     def _pads(self) -> list[int]:
         grid = self._grid

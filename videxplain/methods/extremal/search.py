@@ -1,6 +1,7 @@
 """Gradient search for the mask of lowest energy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -11,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    PositiveFloat,
     PositiveInt,
 )
 from pydantic.dataclasses import dataclass
@@ -21,21 +21,26 @@ from tqdm import tqdm
 from videxplain.chunks import Chunks, accelerated
 from videxplain.filters import PYRAMIDS, gaussian_blur
 from videxplain.methods.extremal.masks import (
+    Coarse,
     MaskGrid,
     Padded,
     SmoothMaximum,
+    Visible,
     default_sigma,
     default_step,
 )
+from videxplain.methods.extremal.optimizers import SGD, Optimizer, Pace, keep
+from videxplain.methods.extremal.rows import Numbers, Rows
 from videxplain.methods.extremal.terms import Term
-from videxplain.methods.extremal.variants import VARIANTS, Reward, reward
+from videxplain.methods.extremal.variants import VARIANTS, levels_of, reward
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 """A share strictly between 0 and 1."""
 
-_SHOWN_EVERY = 10
+_LOOK_EVERY = 10
 """Iterations between two looks at the numbers: reading them waits for the device."""
+_REWARD = "reward"
 
 
 def _as_tuple(value: object) -> object:
@@ -59,7 +64,7 @@ Areas = Annotated[
 class ExtremalPerturbation:
     r"""Find, for each area, the mask of lowest energy.
 
-    .. math:: E_t(m) = \lambda \cdot reward(m) + \sum_{term} \lambda_{term}(t) \cdot term(m)
+    .. math:: E_t(m) = \lambda(t) \cdot reward(m) + \sum_{term} \lambda_{term}(t) \cdot term(m)
 
     The reward of a clip with target probability ``p`` is ``-log p`` of the clip seen through the
     mask (``preserve``), ``-log(1 - p)`` of the clip with the mask's part removed (``delete``), or
@@ -69,16 +74,15 @@ class ExtremalPerturbation:
     Attributes:
         perturb_area: Shares of the padded plane that the masks keep, each in (0, 1); one or
             several, all optimised in one batch.
-        num_iter: Iterations, at least 1.
+        num_iter: Iterations, at least 1; with ``early_stop`` the most of them.
         terms: Penalties on the mask, by the name of their curve.
-        reward_weight: :math:`\lambda`.
+        reward_weight: :math:`\lambda`, but where the optimizer wants more at first.
+        optimizer: How to descend, and how the weights move meanwhile.
+        early_stop: Whether a mask that has come to rest is finished: its curves are NaN from then.
         perturbation: ``blur`` or ``fade``: what the masked part turns into.
         variant: ``preserve``, ``delete`` or ``dual``.
         step: Pixels between mask parameters; None is 7, or fewer where sigma is under 6.
         sigma: Width of the mask's kernel in pixels; None takes 12/112 of the frame, less one.
-        learning_rate: Of SGD.
-        momentum: Of SGD.
-        dampening: Of SGD's momentum; the first step is not dampened.
         combine: ``sum`` gives one map a clip instead of a mask an area: the masks' sum, smoothed in
             each frame and divided by its maximum (Li et al., TCSVT 2021, arXiv 2109.00222).
         smooth_sigma: Width of that smoothing in pixels.
@@ -89,13 +93,12 @@ class ExtremalPerturbation:
     num_iter: PositiveInt
     terms: Mapping[str, Term]
     reward_weight: NonNegativeFloat
+    optimizer: Optimizer = field(default_factory=SGD)
+    early_stop: bool = False
     perturbation: Literal["blur", "fade"] = "blur"
     variant: Literal["preserve", "delete", "dual"] = "preserve"
     step: PositiveInt | None = None
     sigma: PositiveInt | None = None
-    learning_rate: PositiveFloat = 0.05
-    momentum: NonNegativeFloat = 0.9
-    dampening: NonNegativeFloat = 0.9
     combine: Literal["sum"] | None = None
     smooth_sigma: NonNegativeFloat = 10.0
     batch_size: PositiveInt = 2
@@ -109,7 +112,7 @@ class ExtremalPerturbation:
 
     @property
     def cost(self) -> Cost:
-        """A pass in each direction an iteration and area, two of each for ``dual``."""
+        """A pass in each direction an iteration and area, two of each for ``dual``; at most."""
         passes = self.num_iter * len(self.perturb_area) * len(VARIANTS[self.variant])
         return Cost(passes, passes)
 
@@ -120,58 +123,126 @@ class ExtremalPerturbation:
             Masks in [0, 1], and the curves ``energy``, ``reward`` and ``regul`` (weighted),
             ``probability``, ``visible_area``, and each term unweighted under its own name.
         """
-        frames = clips.frames
-        height, width = frames.shape[-2:]
-        sigma = self.sigma or default_sigma(height, width)
-        grid = MaskGrid(height, width, self.step or default_step(sigma), sigma)
-        pyramid = PYRAMIDS[self.perturbation](frames)
-        shape = (len(self.perturb_area), frames.shape[0], frames.shape[2], *grid.cells)
-        precise = torch.promote_types(frames.dtype, torch.float32)  # for the masks' sake
-        coarse = torch.ones(shape, dtype=precise, device=frames.device, requires_grad=True)
-        upsample = SmoothMaximum(grid, coarse)
-        optimiser = torch.optim.SGD([coarse], self.learning_rate, self.momentum, self.dampening)
-        chunks, network = Chunks(self.batch_size), accelerated(classifier)
-        history: list[dict[str, Float[Tensor, "a b"]]] = []
+        search = _Search(self, classifier, clips, target)
         with torch.enable_grad(), tqdm(total=self.num_iter, leave=False, disable=None) as bar:
             for iteration in range(self.num_iter):
-                padded = upsample(coarse)
-                masks = grid.crop(padded)
-                answer = reward(self.variant, network, pyramid, masks, target, chunks)
-                regul, row = self._energy(iteration, answer, padded)
-                history.append({**row, "visible_area": masks.detach().mean(dim=(2, 3, 4))})
-                # the network's part of the gradient is known already, one chunk at a time
-                known = self.reward_weight * (answer.gradient * masks).sum()
-                (coarse.grad,) = torch.autograd.grad(regul.sum() + known, coarse)
-                optimiser.step()
-                with torch.no_grad():
-                    coarse.clamp_(0, 1)
-                _show(bar, history)
-        curves = {name: torch.stack([row[name] for row in history], dim=-1) for name in history[0]}
-        found = Attribution(masks.detach()[:, :, None], target, self.perturb_area, curves)
+                search.iterate(iteration)
+                bar.update()
+                if iteration % _LOOK_EVERY == _LOOK_EVERY - 1:
+                    _show(bar, search.rows)
+                    if self.early_stop and not search.go_on():
+                        break
+        found = Attribution(search.masks(), target, self.perturb_area, search.rows.curves())
         return found if self.combine is None else _summed(found, self.smooth_sigma)
 
-    def _energy(
-        self, iteration: int, answer: Reward, padded: Padded
-    ) -> tuple[Float[Tensor, "a b"], dict[str, Float[Tensor, "a b"]]]:
-        """The weighted terms, which carry a gradient, and the numbers to keep, which do not."""
-        terms = {
-            name: torch.stack(
-                [term(one, area) for one, area in zip(padded, self.perturb_area, strict=True)]
-            )
-            for name, term in self.terms.items()
-        }
-        weights = {name: term.weight.at(iteration) for name, term in self.terms.items()}
+    def weights(self, pace: Pace) -> dict[str, float]:
+        """Of the reward and of each term, in one iteration."""
+        terms = {name: term.weight.at(pace.clock) for name, term in self.terms.items()}
+        least = pace.least_reward if self.reward_weight else 0.0
+        return {_REWARD: max(self.reward_weight, least), **terms}
+
+
+class _Search:
+    """A search on its way.
+
+    Args:
+        method: What is searched, and how.
+        classifier: The network.
+        clips: What it is shown.
+        target: The class of each clip.
+    """
+
+    def __init__(
+        self, method: ExtremalPerturbation, classifier: Classifier, clips: Clips, target: Targets
+    ) -> None:
+        frames = clips.frames
+        height, width = frames.shape[-2:]
+        sigma = method.sigma or default_sigma(height, width)
+        grid = MaskGrid(height, width, method.step or default_step(sigma), sigma)
+        shape = (len(method.perturb_area), frames.shape[0], frames.shape[2])
+        precise = torch.promote_types(frames.dtype, torch.float32)  # for the masks' sake
+        found = frames.new_empty((*shape, height, width), dtype=precise)
+        cells = found.new_ones((*shape, *grid.cells)).flatten(0, 1).requires_grad_()
+        self.rows = Rows(method.perturb_area, found)
+        self._method, self._target = method, target
+        self._grid, self._upsample = grid, SmoothMaximum(grid, cells)
+        self._pyramid = PYRAMIDS[method.perturbation](frames)
+        self._network, self._chunks = accelerated(classifier), Chunks(method.batch_size)
+        self._cells, self._optimizer = cells, method.optimizer.start(cells)
+        self._masks = found.flatten(0, 1)
+
+    def iterate(self, iteration: int) -> None:
+        """Look at the masks as they are, then move them."""
+        pace = self._method.optimizer.pace(iteration, self._method.num_iter)
+        weights = self._method.weights(pace)
+        gradient, seen = torch.empty_like(self._cells), torch.empty_like(self._masks)
+        numbers: dict[int, Numbers] = {}
+
+        def run(part: slice) -> None:
+            slopes, masks, row = self._look(weights, part)
+            gradient[part], seen[part], numbers[part.start] = slopes, masks, row
+
+        self._chunks(len(self.rows), run)
+        parts = [numbers[start] for start in sorted(numbers)]
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        self.rows.add(whole, (*weights.values(), pace.learning_rate))
+        self._masks, self._cells.grad = seen, gradient
+        self._optimizer.param_groups[0]["lr"] = pace.learning_rate
+        self._optimizer.step()
+        with torch.no_grad():
+            self._cells.clamp_(0, 1)
+
+    def go_on(self) -> bool:
+        """Put away what has come to rest; whether anything is left."""
+        rest = self.rows.at_rest()
+        if rest.any():
+            stay = self.rows.leave(self._masks, rest)
+            self._cells, self._masks = keep(self._optimizer, stay), self._masks[stay]
+        return len(self.rows) > 0
+
+    def masks(self) -> Float[Tensor, "a b 1 t h w"]:
+        """The masks of each one's last iteration, before its step."""
+        return self.rows.finish(self._masks)[:, :, None]
+
+    def _look(self, weights: Mapping[str, float], part: slice) -> tuple[Coarse, Visible, Numbers]:
+        """The gradient of some rows' energy, their masks, and the numbers to keep."""
+        cells = self._cells.detach()[part].requires_grad_()
+        padded = self._upsample(cells)
+        masks = self._grid.crop(padded)
+        levels = levels_of(self._pyramid, self.rows.clips[part])
+        target = self.rows.of(self._target)[part]
+        answer = reward(self._method.variant, self._network, levels, masks.detach(), target)
+        terms = self._terms(padded, part)
         weighted = [weights[name] * terms[name] for name in terms if weights[name]]
         regul = torch.stack(weighted).sum(0) if weighted else torch.zeros_like(answer.loss)
-        loss = self.reward_weight * answer.loss
-        rows = {
+        # the network's part of the gradient is known already
+        known = weights[_REWARD] * (answer.gradient * masks).sum()
+        (gradient,) = torch.autograd.grad(regul.sum() + known, cells)
+        loss = weights[_REWARD] * answer.loss
+        numbers = {
             "energy": loss + regul,
-            "reward": loss,
+            _REWARD: loss,
             "regul": regul,
             "probability": answer.probability,
             **terms,
+            "visible_area": masks.mean(dim=(1, 2, 3)),
         }
-        return regul, {name: row.detach() for name, row in rows.items()}
+        detached = {name: value.detach() for name, value in numbers.items()}
+        return gradient, masks.detach(), detached
+
+    def _terms(self, padded: Padded, part: slice) -> dict[str, Float[Tensor, "n"]]:
+        """Unweighted; rows of one area lie together."""
+        areas = self.rows.areas[part]
+        sets = list(zip(dict.fromkeys(areas), torch.split(padded, _runs(areas)), strict=True))
+        return {
+            name: torch.cat([term(masks, area) for area, masks in sets])
+            for name, term in self._method.terms.items()
+        }
+
+
+def _runs(areas: Sequence[float]) -> list[int]:
+    """How often each value comes, one after the other."""
+    return [areas.count(area) for area in dict.fromkeys(areas)]
 
 
 def _summed(masks: Attribution, sigma: float) -> Attribution:
@@ -186,10 +257,8 @@ def _summed(masks: Attribution, sigma: float) -> Attribution:
     return Attribution((total / highest)[None], masks.target, None, curves, signed=False)
 
 
-def _show(bar: tqdm, history: list[dict[str, Float[Tensor, "a b"]]]) -> None:  # type: ignore[type-arg]
-    """Move the progress bar; read the numbers now and then only."""
-    bar.update()
-    if not bar.disable and len(history) % _SHOWN_EVERY == 1:
-        last = history[-1]
-        reward_now, area_now = last["reward"].mean(), last["visible_area"].mean()
+def _show(bar: tqdm, rows: Rows) -> None:  # type: ignore[type-arg]
+    """Put the numbers beside the progress bar."""
+    if not bar.disable:
+        reward_now, area_now = rows.last(_REWARD).mean(), rows.last("visible_area").mean()
         bar.set_postfix_str(f"reward {reward_now:.3g}, visible area {area_now:.2f}", refresh=False)

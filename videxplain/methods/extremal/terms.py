@@ -38,8 +38,8 @@ class Schedule:
     growth: PositiveFloat = 1.0
     first: NonNegativeInt = 0
 
-    def at(self, iteration: int) -> float:
-        """The weight at an iteration, counted from 0."""
+    def at(self, iteration: float) -> float:
+        """The weight at an iteration, counted from 0; between two of them too."""
         return self.start * self.growth**iteration if iteration >= self.first else 0.0
 
 

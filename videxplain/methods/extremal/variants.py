@@ -4,18 +4,20 @@
 one minus the mask and wants its class gone; ``dual`` wants both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from videxplain.chunks import Chunks
 from videxplain.filters import Pyramid, perturb
-from videxplain.methods.extremal.masks import Visible
 from videxplain.scores import log_complement, log_probability
 from videxplain.types import Network, Targets
+
+Shown = Float[Tensor, "masks t h w"]
+"""Masks on the frame, several a clip."""
+Losses = Float[Tensor, "masks"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,9 @@ class Reward:
         gradient: Of each mask's loss with respect to that mask.
     """
 
-    loss: Float[Tensor, "a b"]
-    probability: Float[Tensor, "a b"]
-    gradient: Visible
-
-
-Losses = Float[Tensor, "masks"]
+    loss: Losses
+    probability: Losses
+    gradient: Shown
 
 
 @dataclass(frozen=True)
@@ -67,42 +66,38 @@ VARIANTS: Mapping[str, tuple[Part, ...]] = {
 """What is shown, and asked, of each mask; the losses are added."""
 
 
-def reward(  # noqa: PLR0913
+def reward(
     variant: str,
     network: Network,
-    pyramid: Pyramid,
-    masks: Visible,
-    target: Targets,
-    chunks: Chunks,
+    levels: Float[Tensor, "masks l c t h w"],
+    masks: Shown,
+    target: Int[Tensor, "masks"],
 ) -> Reward:
-    """Show each clip through its masks and score the answer, in parts.
+    """Show clips through masks and score the answers.
 
     Args:
         variant: A name in ``VARIANTS``.
         network: Who is asked.
-        pyramid: The perturbed levels of each clip.
+        levels: The perturbed levels of each mask's clip.
         masks: The visible masks.
-        target: The class of each clip.
-        chunks: Cuts the masks into parts.
+        target: The class of each mask's clip.
     """
-    areas, clips = masks.shape[:2]
-    flat = masks.detach().flatten(0, 1)
-    loss, probability = flat.new_zeros(len(flat)), flat.new_empty(len(flat))
-    gradient = torch.zeros_like(flat)
+    loss, gradient = masks.new_zeros(len(masks)), torch.zeros_like(masks)
     for part in reversed(VARIANTS[variant]):  # so that the first one's probability is kept
+        leaf = masks.detach().clone().requires_grad_()
+        logits = network(perturb(levels, part.show(leaf)[None]))
+        losses = part.loss(logits, target)
+        (slopes,) = torch.autograd.grad(losses.sum(), leaf)
+        probability = log_probability(logits.detach(), target).exp()
+        gradient, loss = gradient + slopes, loss + losses.detach()
+    return Reward(loss, probability.to(loss), gradient)
 
-        def run(chosen: slice, part: Part = part) -> None:
-            chunk = flat[chosen].clone().requires_grad_()
-            clip = torch.arange(chosen.start, chosen.stop, device=flat.device) % clips
-            levels = pyramid[chosen] if areas == 1 else pyramid[clip]
-            logits = network(perturb(levels, part.show(chunk)[None]))
-            losses = part.loss(logits, target[clip])
-            (slopes,) = torch.autograd.grad(losses.sum(), chunk)
-            seen = log_probability(logits.detach(), target[clip]).exp()
-            gradient[chosen] += slopes
-            loss[chosen] += losses.detach()
-            probability[chosen] = seen
 
-        chunks(len(flat), run)
-    shape = (areas, clips)
-    return Reward(loss.reshape(shape), probability.reshape(shape), gradient.reshape(masks.shape))
+def levels_of(pyramid: Pyramid, clips: Sequence[int]) -> Float[Tensor, "masks l c t h w"]:
+    """The levels of each of the clips, not copied where they lie in a row or are all the same."""
+    first = clips[0]
+    if list(clips) == list(range(first, first + len(clips))):
+        return pyramid[first : first + len(clips)]
+    if set(clips) == {first}:
+        return pyramid[first : first + 1].expand(len(clips), *pyramid.shape[1:])
+    return pyramid[list(clips)]
