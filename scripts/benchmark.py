@@ -180,7 +180,7 @@ def _six_areas(
     """An iteration of six areas at once as a share of six iterations of one."""
     method, device = arguments.methods[-1], arguments.device
     costs: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(min(arguments.runs, 3)):
+    for _ in range(max(1, arguments.runs // 3)):
         for together, areas in ((True, AREAS), (False, 0.1)):
             short, long = (_search(method, classifier, clips, count, areas) for count in (1, 3))
             costs[together].append(_seconds(long, device) - _seconds(short, device))

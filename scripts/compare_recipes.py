@@ -19,7 +19,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import videxplain as vx
-from videxplain import catalog
+from videxplain.methods.extremal.masks import default_sigma
 from videxplain.methods.extremal.search import ExtremalPerturbation
 from videxplain.metrics.insertion import InsertionAUC
 from videxplain.metrics.localisation import TopPrecision
@@ -28,6 +28,7 @@ from videxplain.models.classifier import VideoClassifier
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from tests import reference  # noqa: E402
+from tests.networks import load_lrcn  # noqa: E402
 
 NETWORKS = ("tiny_r2plus1d", "tiny_tsm")
 METHODS = ("2d_ep", "3d_ep", "step")
@@ -83,17 +84,7 @@ def _shapes(name: str, count: int) -> Subject:
 
 def _lrcn(folder: Path, videos: list[Path]) -> Subject:
     sys.path.insert(0, str(folder))
-    changes = {
-        "net": {"_target_": "lrcn.build", "weights": str(folder / "lrcn_ucf50.pt")},
-        "frames": 20,
-        "size": [64, 64],
-        "resize": [64, 64],
-        "mean": [0.0, 0.0, 0.0],
-        "std": [1.0, 1.0, 1.0],
-        "class_names": ["WalkingWithDog", "TaiChi", "Swing", "HorseRace"],
-    }
-    section = catalog.section("model", "custom", changes)
-    classifier = catalog.build(section, "model", plugins=["lrcn"])
+    classifier = load_lrcn(folder)
     clips = classifier.preprocess([vx.read_video(path) for path in videos])
     return Subject("lrcn", classifier, [clips])
 
@@ -155,7 +146,7 @@ def _final_energy(method: str, ends: dict[str, torch.Tensor]) -> torch.Tensor:
 def _published_seconds(subject: Subject, method: str) -> float:
     """What 2000 iterations of the published code take for a clip, from a few of them."""
     frames, net = subject.batches[0].frames[0], subject.classifier
-    sigma = round(12 * min(frames.shape[-2:]) / 112 - 1)
+    sigma = default_sigma(*subject.classifier.size)
 
     def run(iterations: int) -> float:
         start = time.perf_counter()

@@ -113,7 +113,8 @@ def test_adam_is_that_of_its_authors() -> None:
 @pytest.mark.parametrize("optimizer", [SGD(), Adam()])
 def test_rows_that_stay_go_on_as_if_alone(optimizer: Optimizer) -> None:
     generator = torch.Generator().manual_seed(0)
-    start, gradients = torch.rand(4, 2, 3, 3, generator=generator), torch.rand(6, 4, 2, 3, 3)
+    start = torch.rand(4, 2, 3, 3, generator=generator)
+    gradients = torch.rand(6, 4, 2, 3, 3, generator=generator)
     stay = torch.tensor([0, 3])
     cells = start.clone().requires_grad_()
     whole = start[stay].clone().requires_grad_()
@@ -171,7 +172,7 @@ def test_nothing_stops_before_the_weights_have_settled(precise: VideoClassifier)
     clips = Clips(clip(1, 4, 28, 28).double())
     whole: dict[str, Any] = {"perturb_area": 0.999, "num_iter": 100, "optimizer": {"settle": 80}}
     found = search("step", **whole)(precise, clips, TARGET[:1])
-    assert int((~found.curves["energy"].isnan()).sum()) in (90, 100)
+    assert int((~found.curves["energy"].isnan()).sum()) == 100
 
 
 def test_the_papers_search_can_stop_too(precise: VideoClassifier) -> None:

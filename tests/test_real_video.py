@@ -8,35 +8,20 @@ import torch
 from torch import Tensor
 
 import videxplain as vx
-from videxplain import catalog
+from tests.networks import LRCN_CLASSES, load_lrcn
 from videxplain.filters import blur_pyramid, largest, perturb
 from videxplain.models.classifier import VideoClassifier
 from videxplain.scores import probability
 from videxplain.types import Clips
 
 AREA = 0.1
-CLASSES = ["WalkingWithDog", "TaiChi", "Swing", "HorseRace"]
 
 
 @pytest.fixture
 def lrcn(shared: Path, monkeypatch: pytest.MonkeyPatch) -> VideoClassifier:
     """As ``model=custom`` builds it from the command line of the README."""
     monkeypatch.syspath_prepend(shared / "nets")
-    section = catalog.section(
-        "model",
-        "custom",
-        {
-            "net": {"_target_": "lrcn.build", "weights": str(shared / "nets" / "lrcn_ucf50.pt")},
-            "frames": 20,
-            "size": [64, 64],
-            "resize": [64, 64],
-            "mean": [0.0, 0.0, 0.0],
-            "std": [1.0, 1.0, 1.0],
-            "class_names": CLASSES,
-        },
-    )
-    classifier: VideoClassifier = catalog.build(section, "model", plugins=["lrcn"])
-    return classifier
+    return load_lrcn(shared / "nets")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +31,7 @@ def test_the_mask_holds_the_evidence(
     lrcn: VideoClassifier, shared: Path, name: str, label: str, kept_at_least: float
 ) -> None:
     clips = lrcn.preprocess(vx.read_video(shared / "data" / "videos" / f"{name}.mp4"))
-    target = torch.tensor([CLASSES.index(label)])
+    target = torch.tensor([LRCN_CLASSES.index(label)])
     assert probability(lrcn(clips.frames), target).item() > 0.9
     found = vx.explain(lrcn, clips, "3d_ep", label, perturb_area=AREA, num_iter=200)
     mask = binarised(found.values[0, 0, 0])

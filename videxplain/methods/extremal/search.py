@@ -1,6 +1,7 @@
 """Gradient search for the mask of lowest energy."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
@@ -232,17 +233,12 @@ class _Search:
 
     def _terms(self, padded: Padded, part: slice) -> dict[str, Float[Tensor, "n"]]:
         """Unweighted; rows of one area lie together."""
-        areas = self.rows.areas[part]
-        sets = list(zip(dict.fromkeys(areas), torch.split(padded, _runs(areas)), strict=True))
+        counts = Counter(self.rows.areas[part])
+        sets = list(zip(counts, torch.split(padded, list(counts.values())), strict=True))
         return {
             name: torch.cat([term(masks, area) for area, masks in sets])
             for name, term in self._method.terms.items()
         }
-
-
-def _runs(areas: Sequence[float]) -> list[int]:
-    """How often each value comes, one after the other."""
-    return [areas.count(area) for area in dict.fromkeys(areas)]
 
 
 def _summed(masks: Attribution, sigma: float) -> Attribution:

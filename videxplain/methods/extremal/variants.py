@@ -12,11 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from videxplain.filters import Pyramid, perturb
+from videxplain.methods.extremal.masks import Visible
 from videxplain.scores import log_complement, log_probability
 from videxplain.types import Network, Targets
 
-Shown = Float[Tensor, "masks t h w"]
-"""Masks on the frame, several a clip."""
 Losses = Float[Tensor, "masks"]
 
 
@@ -32,7 +31,7 @@ class Reward:
 
     loss: Losses
     probability: Losses
-    gradient: Shown
+    gradient: Visible
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def reward(
     variant: str,
     network: Network,
     levels: Float[Tensor, "masks l c t h w"],
-    masks: Shown,
+    masks: Visible,
     target: Int[Tensor, "masks"],
 ) -> Reward:
     """Show clips through masks and score the answers.
