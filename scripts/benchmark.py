@@ -22,6 +22,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import videxplain as vx
+from videxplain.devices import keep_freed_memory
 from videxplain.methods.extremal.masks import MaskGrid, SmoothMaximum, default_sigma, default_step
 from videxplain.models.classifier import VideoClassifier
 
@@ -42,6 +43,7 @@ QUICK_ITERATIONS = 220
 def main() -> None:
     """Measure, print, write."""
     arguments = _arguments()
+    keep_freed_memory()  # as the command videxplain does
     if arguments.peak:
         model, what = arguments.peak
         _print_peak(model, what, arguments.device)

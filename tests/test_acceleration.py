@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 
 import pytest
 import torch
@@ -21,8 +19,7 @@ from videxplain.models.convolution import (
     can_fold,
     can_freeze,
 )
-from videxplain.models.kernels import LAYOUTS, Geometry
-from videxplain.models.winograd import Winograd, Workspace, pays
+from videxplain.models.kernels import LAYOUTS
 
 FLOAT32 = 1e-5
 """Share of the largest value; rounding of a sum of a few hundred products."""
@@ -47,41 +44,6 @@ def expected(layer: nn.Module, features: Tensor, slopes: Tensor | None) -> tuple
     output = layer(features)
     weights = random(*output.shape) if slopes is None else slopes.double()
     return output.detach(), torch.autograd.grad(output, features, weights)[0]
-
-
-@pytest.mark.parametrize("size", [(9, 14), (4, 4), (7, 5), (16, 21)])
-@pytest.mark.parametrize("kernel", [(3, 3), (1, 3, 3), (3, 3, 3), (2, 3, 3)])
-def test_winograd_is_the_convolution(size: tuple[int, int], kernel: tuple[int, ...]) -> None:
-    frames = (5,) if len(kernel) == 3 else ()
-    features, weight, bias = random(2, 6, *frames, *size), random(7, 6, *kernel), random(7)
-    convolve = F.conv3d if frames else F.conv2d
-    for padding in product(*(range(min(k, 3)) for k in kernel)):
-        found = Winograd(weight, bias, padding, Workspace())(features)
-        assert differ(found, convolve(features, weight, bias, padding=padding)) < FLOAT64
-
-
-def test_winograd_rounds_little() -> None:
-    features, weight = random(1, 64, 8, 20, 20), random(64, 64, 3, 3, 3)
-    expect = F.conv3d(features, weight, padding=1)
-    found = Winograd(weight.float(), None, [1, 1, 1], Workspace())(features.float())
-    assert differ(found, expect) < FLOAT32
-
-
-def test_winograd_in_blocks_is_winograd_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, weight = random(2, 3, 6, 33, 18), random(4, 3, 3, 3, 3)
-    once = Winograd(weight, None, [1, 1, 1], Workspace())(features)
-    monkeypatch.setattr("videxplain.models.winograd._BLOCK", 1)
-    assert differ(Winograd(weight, None, [1, 1, 1], Workspace())(features), once) < FLOAT64
-
-
-def test_threads_do_not_share_a_workspace() -> None:
-    layer = Winograd(random(64, 64, 3, 3), None, [1, 1], Workspace())
-    images = [random(4, 64, 40, 40, seed=seed) for seed in range(4)]
-    alone = [layer(each) for each in images]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(layer, images * 5))
-    for found, wanted in zip(together, alone * 5, strict=True):
-        assert differ(found, wanted) < FLOAT64
 
 
 LAYERS: list[Convolution] = [
@@ -113,7 +75,7 @@ def test_a_frozen_convolution_is_the_convolution(layer: Convolution, size: tuple
     norm = norm_for(layer)
     for dtype, tolerance in ((torch.float64, FLOAT64), (torch.float32, FLOAT32)):
         features = random(*shape).to(dtype)
-        frozen = FrozenConvolution(copy.deepcopy(layer).to(dtype), norm.to(dtype), Workspace())
+        frozen = FrozenConvolution(copy.deepcopy(layer).to(dtype), norm.to(dtype))
         seen = features.clone().requires_grad_()
         output = frozen(seen)
         slopes = random(*output.shape).to(dtype)
@@ -135,17 +97,17 @@ def norm_for(layer: Convolution) -> BatchNorm:
 def test_the_layers_above_reach_every_kernel() -> None:
     kinds = set()
     for layer in LAYERS:
-        frozen = FrozenConvolution(layer, None, Workspace())
+        frozen = FrozenConvolution(layer, None)
         size = (2, layer.in_channels, 9, 24, 26)
         features = torch.randn(size if isinstance(layer, nn.Conv3d) else (18, size[1], 24, 26))
         frozen(features.requires_grad_()).sum().backward()
         kinds |= {type(frozen._run._forward), type(frozen._run._backward)}  # type: ignore[attr-defined]
-    assert {kernels.Direct, kernels.Transposed, kernels.ByPhases, Winograd} <= kinds
+    assert {kernels.Direct, kernels.Transposed, kernels.ByPhases} == kinds
 
 
 def test_a_kernel_made_for_one_size_takes_others() -> None:
     layer = nn.Conv3d(20, 24, 3, 2, 1)
-    frozen = FrozenConvolution(layer, None, Workspace())
+    frozen = FrozenConvolution(layer, None)
     for clip in ((8, 16, 16), (7, 15, 18), (3, 33, 9)):
         features = torch.randn(2, 20, *clip, requires_grad=True)
         output = frozen(features)
@@ -168,21 +130,6 @@ def test_what_is_not_a_plain_convolution_is_left_alone() -> None:
     assert not can_fold(nn.BatchNorm3d(3, track_running_stats=False).eval())
     assert can_freeze(nn.Conv2d(3, 3, 3))
     assert can_fold(nn.BatchNorm2d(3).eval())
-
-
-def test_only_what_saves_work_goes_by_winograd() -> None:
-    clip = torch.Size((1, 64, 16, 56, 56))
-    same = Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 1, 1], 1)
-    assert pays(torch.empty(64, 64, 3, 3, 3), same, clip)
-    assert not pays(torch.empty(64, 64, 3, 3, 3), same, torch.Size((1, 64, 2, 7, 7)))
-    assert not pays(torch.empty(16, 16, 3, 3, 3), same, clip)
-    for other in (
-        Geometry([3, 3, 3], [1, 2, 2], [1, 1, 1], [1, 1, 1], 1),
-        Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 2, 2], 1),
-        Geometry([3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 1, 1], 2),
-        Geometry([3, 3, 3], [1, 1, 1], [3, 1, 1], [1, 1, 1], 1),
-    ):
-        assert not pays(torch.empty(64, 64, 3, 3, 3), other, clip)
 
 
 class Net(nn.Module):
@@ -306,6 +253,4 @@ def test_memory_layouts_are_those_of_the_kernels() -> None:
     for axes, layout in LAYOUTS.items():
         features = torch.randn(1, 8, *[6] * axes)
         layer = (nn.Conv2d, nn.Conv3d)[axes - 2](8, 8, 3)
-        assert FrozenConvolution(layer, None, Workspace())(features).is_contiguous(
-            memory_format=layout
-        )
+        assert FrozenConvolution(layer, None)(features).is_contiguous(memory_format=layout)

@@ -1,6 +1,9 @@
 """Where networks run, and with how many threads."""
 
 import os
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import joblib
@@ -41,3 +44,28 @@ def test_a_process_bound_to_one_core_takes_one_thread() -> None:
         assert torch.get_num_threads() == 1
     finally:
         os.sched_setaffinity(0, cores)
+
+
+COUNT_FAULTS = """
+import resource, torch
+from videxplain.devices import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(10 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first, again = faults(), faults()
+keep_freed_memory()
+settled = [faults() for _ in range(5)][-1]
+print(first, again, settled)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc only")
+def test_freed_memory_is_used_again() -> None:
+    command = [sys.executable, "-c", COUNT_FAULTS]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    _, before, after = map(int, printed.split())
+    assert after < before / 100

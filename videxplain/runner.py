@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from videxplain import __version__, catalog, config, targets
 from videxplain.chunks import logits_of
-from videxplain.devices import pick_device, use_threads
+from videxplain.devices import keep_freed_memory, pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
 from videxplain.scores import probability
 from videxplain.sinks.disk import DiskSink
@@ -89,6 +89,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
         VidexplainError: For any mistake of the user's.
     """
     use_threads(completed["threads"])
+    keep_freed_memory()
     method = catalog.build(completed["method"], "method", plugins)
     metrics = catalog.build(completed.get("metrics", {}), "metrics", plugins)
     outputs = Path(completed["outputs_dir"]).expanduser()

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from videxplain.models.convolution import FrozenConvolution, can_fold, can_freeze
-from videxplain.models.winograd import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -123,11 +122,10 @@ def _copy_of(net: nn.Module, norms: dict[str, str]) -> nn.Module:
     shared = {id(each): each for each in _tensors(net)}
     quick = copy.deepcopy(net, shared)
     layers = dict(net.named_modules())
-    workspace = Workspace()
     for name, layer in layers.items():
         if name and can_freeze(layer):
             norm = layers[norms[name]] if name in norms else None
-            quick.set_submodule(name, FrozenConvolution(layer, norm, workspace))
+            quick.set_submodule(name, FrozenConvolution(layer, norm))
     for name in norms.values():
         quick.set_submodule(name, nn.Identity())
     return quick

@@ -2,7 +2,7 @@
 
 PyTorch brings the weights of a convolution to the form that its CPU kernels want at every call, and
 again for the gradient; in the late layers of a video network that costs more than the arithmetic.
-Here each form is made once, and the quickest algorithm chosen for it.
+Here each form is made once.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from torch.autograd.function import once_differentiable
 
 from videxplain.models import kernels
 from videxplain.models.kernels import LAYOUTS, Geometry
-from videxplain.models.winograd import Winograd, Workspace, pays
 
 Convolution = nn.Conv2d | nn.Conv3d
 BatchNorm = nn.BatchNorm2d | nn.BatchNorm3d
@@ -50,18 +49,12 @@ class FrozenConvolution(nn.Module):
     Args:
         convolution: Its weights are copied; see `can_freeze`.
         norm: The batch norm that follows it, if any; see `can_fold`.
-        workspace: Memory that a network's convolutions use one after the other.
     """
 
-    def __init__(
-        self, convolution: Convolution, norm: BatchNorm | None, workspace: Workspace
-    ) -> None:
+    def __init__(self, convolution: Convolution, norm: BatchNorm | None) -> None:
         super().__init__()
-        self._run: _Forward = (
-            _Prepared(convolution, norm, workspace)
-            if kernels.available(convolution.weight)
-            else _Plain(convolution, norm)
-        )
+        prepared = kernels.available(convolution.weight)
+        self._run: _Forward = (_Prepared if prepared else _Plain)(convolution, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``b c ...`` to ``b c ...``."""
@@ -121,12 +114,9 @@ class _Prepared:
     Between the two no third copy of the weights is held: they are folded for each.
     """
 
-    def __init__(
-        self, convolution: Convolution, norm: BatchNorm | None, workspace: Workspace
-    ) -> None:
+    def __init__(self, convolution: Convolution, norm: BatchNorm | None) -> None:
         self._layers = (convolution, norm)
         self._geometry = _geometry(convolution)
-        self._workspace = workspace
         self._layout = LAYOUTS[self._geometry.axes]
         self._forward: _Forward | None = None
         self._backward: _Backward | None = None
@@ -139,7 +129,8 @@ class _Prepared:
         """The convolution."""
         inner = features.contiguous(memory_format=self._layout)
         if self._forward is None:
-            self._forward = self._forward_for(inner.shape)
+            weight_and_bias = _weights(*self._layers)
+            self._forward = kernels.Direct(*weight_and_bias, self._geometry, inner.shape)
         return self._forward(inner)
 
     def gradient(self, slopes: Tensor, size: torch.Size) -> Tensor:
@@ -149,20 +140,8 @@ class _Prepared:
             self._backward = self._backward_for(inner.shape, size)
         return self._backward(inner, size)
 
-    def _forward_for(self, size: torch.Size) -> _Forward:
-        how, (weight, bias) = self._geometry, _weights(*self._layers)
-        if pays(weight, how, size):
-            return Winograd(weight, bias, how.padding, self._workspace)
-        return kernels.Direct(weight, bias, how, size)
-
     def _backward_for(self, slopes: torch.Size, size: torch.Size) -> _Backward:
         how, (weight, _) = self._geometry, _weights(*self._layers)
-        if pays(weight, how, slopes):
-            # with stride 1 the gradient is a convolution too, by the mirrored kernel
-            mirrored = weight.transpose(0, 1).flip(*range(2, weight.dim()))
-            padding = [k - 1 - p for k, p in zip(how.kernel, how.padding, strict=True)]
-            convolve = Winograd(mirrored, None, padding, self._workspace)
-            return lambda slopes, _: convolve(slopes)
         few_channels = how.groups == 1 and weight.shape[1] < _LANES
         if few_channels and set(how.dilation) == {1}:
             return kernels.ByPhases(weight, how, slopes)
