@@ -24,7 +24,7 @@ from tqdm import tqdm
 import videxplain as vx
 from videxplain.devices import keep_freed_memory
 from videxplain.methods.extremal.masks import MaskGrid, SmoothMaximum, default_sigma, default_step
-from videxplain.models.classifier import VideoClassifier
+from videxplain.models.classifier import Precision, VideoClassifier
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -32,6 +32,7 @@ from tests.reference import upsample as published_upsample  # noqa: E402
 
 MODELS = ("r2plus1d", "r3d", "mc3", "i3d", "tsm", "tiny_r2plus1d", "tiny_tsm")
 METHODS = ("2d_ep", "3d_ep", "step")
+PRECISIONS = ("float32", "bfloat16")
 QUICK = ("r2plus1d", "tiny_r2plus1d", "tiny_tsm")
 ITERATIONS = 3
 """In a run; its cost is a third of what three more iterations add."""
@@ -45,13 +46,13 @@ def main() -> None:
     arguments = _arguments()
     keep_freed_memory()  # as the command videxplain does
     if arguments.peak:
-        model, what = arguments.peak
-        _print_peak(model, what, arguments.device)
+        _print_peak(*arguments.peak)
         return
     rows = [
         row
         for model in tqdm(arguments.models, desc="models", disable=None)
-        for row in _measure(model, arguments)
+        for precision in arguments.precisions
+        for row in _measure(model, precision, arguments)
     ]
     machine = {
         "torch": torch.__version__,
@@ -78,19 +79,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help="on CUDA both")
     parser.add_argument("--quick", action="store_true", help="three networks, few runs")
     parser.add_argument("--output", type=Path, default=ROOT / "outputs" / "benchmark.json")
-    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--peak", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.models, arguments.runs = QUICK, 3
+    if not arguments.precisions:
+        arguments.precisions = PRECISIONS if arguments.device == "cuda" else PRECISIONS[:1]
     return arguments
 
 
-def _problem(model: str, device: str) -> tuple[VideoClassifier, vx.Clips]:
+def _problem(model: str, precision: Precision, device: str) -> tuple[VideoClassifier, vx.Clips]:
     """A network with random weights, where published ones would have to be fetched, and noise."""
     own = model.startswith("tiny")
-    classifier = vx.load_model(model, weights="auto" if own else "random", device=device)
+    weights = "auto" if own else "random"
+    classifier = vx.load_model(model, weights=weights, device=device, precision=precision)
     generator = torch.Generator().manual_seed(0)
     frames = torch.randn(1, 3, classifier.frames, *classifier.size, generator=generator)
     return classifier, vx.Clips(frames.to(device), torch.zeros(1, dtype=torch.long), ("noise",))
@@ -98,12 +103,14 @@ def _problem(model: str, device: str) -> tuple[VideoClassifier, vx.Clips]:
 
 def _bare(classifier: VideoClassifier, frames: torch.Tensor) -> Callable[[], None]:
     """One pass of the network alone, in eager mode, from a contiguous input of its own layout."""
+    mixed = classifier.precision == "bfloat16"
     inner = frames.transpose(1, 2) if classifier.layout == "b t c h w" else frames
     inner = inner.contiguous()
 
     def run() -> None:
         leaf = inner.clone().requires_grad_()
-        score = classifier.net(leaf).log_softmax(dim=1)[:, 0].sum()
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=mixed):
+            score = classifier.net(leaf).log_softmax(dim=1)[:, 0].sum()
         torch.autograd.grad(score, leaf)
 
     return run
@@ -133,10 +140,12 @@ def _seconds(run: Callable[[], None], device: str) -> float:
     return time.perf_counter() - start
 
 
-def _measure(model: str, arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+def _measure(
+    model: str, precision: Precision, arguments: argparse.Namespace
+) -> Iterator[dict[str, object]]:
     """A row for each method."""
     device = arguments.device
-    classifier, clips = _problem(model, device)
+    classifier, clips = _problem(model, precision, device)
     bare = _bare(classifier, clips.frames)
     long, short = (
         {method: _search(method, classifier, clips, count) for method in arguments.methods}
@@ -155,11 +164,14 @@ def _measure(model: str, arguments: argparse.Namespace) -> Iterator[dict[str, ob
             starts[method].append(start)
     six = _six_areas(classifier, clips, arguments)
     masks = _mask_times(classifier, device, arguments.runs)
-    memory = {what: _peak_of(model, what, device) for what in ("bare", *arguments.methods)}
+    memory = {
+        what: _peak_of(model, precision, what, device) for what in ("bare", *arguments.methods)
+    }
     for method in arguments.methods:
         step, once = median(steps[method]), median(passes)
         yield {
             "model": model,
+            "precision": precision,
             "method": method,
             "bare pass s": once,
             "iteration s": step,
@@ -210,17 +222,17 @@ def _mask_times(classifier: VideoClassifier, device: str, runs: int) -> tuple[fl
     return both_ways(lambda leaf: ours(leaf[None, None])), published
 
 
-def _peak_of(model: str, what: str, device: str) -> float:
+def _peak_of(*what: str) -> float:
     """Megabytes, in a process that does nothing else."""
-    command = [sys.executable, __file__, "--peak", model, what, "--device", device]
+    command = [sys.executable, __file__, "--peak", *what]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout)
 
 
-def _print_peak(model: str, what: str, device: str) -> None:
+def _print_peak(model: str, precision: Precision, what: str, device: str) -> None:
     on_gpu = device == "cuda"
     before = 0.0 if on_gpu else _held("VmRSS")
-    classifier, clips = _problem(model, device)
+    classifier, clips = _problem(model, precision, device)
     run = (
         _bare(classifier, clips.frames)
         if what == "bare"

@@ -63,6 +63,8 @@ LAYERS: list[Convolution] = [
     nn.Conv2d(128, 130, 3, padding=1),
     nn.Conv2d(32, 32, 3, groups=32, padding=1),
     nn.Conv2d(130, 140, 1),
+    nn.Conv3d(64, 4, (8, 19, 19), (1, 4, 4), bias=False),
+    nn.Conv2d(300, 30, (18, 20)),
 ]
 
 
@@ -102,7 +104,7 @@ def test_the_layers_above_reach_every_kernel() -> None:
         features = torch.randn(size if isinstance(layer, nn.Conv3d) else (18, size[1], 24, 26))
         frozen(features.requires_grad_()).sum().backward()
         kinds |= {type(frozen._run._forward), type(frozen._run._backward)}  # type: ignore[attr-defined]
-    assert {kernels.Direct, kernels.Transposed, kernels.ByPhases} == kinds
+    assert kinds == {kernels.Direct, kernels.Transposed, kernels.ByPhases, kernels.Unprepared}
 
 
 def test_a_kernel_made_for_one_size_takes_others() -> None:

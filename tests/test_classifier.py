@@ -28,6 +28,31 @@ def test_a_network_that_works_in_place_leaves_the_clips_alone() -> None:
     assert found.values[0, 0, 1].flatten().tolist() == pytest.approx([2 / (4 * 8 * 8)] * 256)
 
 
+def test_mixed_precision_changes_logits_little_and_their_type_not_at_all() -> None:
+    classifier = vx.load_model("tiny_r2plus1d", device="cpu")
+    mixed = vx.load_model("tiny_r2plus1d", device="cpu", precision="bfloat16")
+    clips = classifier.preprocess(vx.shapes(num_clips=2))
+    logits, coarse = classifier(clips.frames), mixed(clips.frames)
+    assert coarse.dtype == logits.dtype
+    assert not torch.equal(coarse, logits)
+    torch.testing.assert_close(coarse, logits, atol=0.1, rtol=0.02)
+    torch.testing.assert_close(mixed.accelerated(clips.frames), coarse, atol=0.1, rtol=0.02)
+    found = vx.explain(mixed, clips, "3d_ep", num_iter=5).values
+    assert found.dtype == torch.float32
+    wanted = vx.explain(classifier, clips, "3d_ep", num_iter=5).values
+    torch.testing.assert_close(found, wanted, atol=0.3, rtol=0)
+
+
+def test_precision_can_be_changed_and_is_checked() -> None:
+    classifier = vx.load_model("tiny_tsm", device="cpu")
+    frames = clip(1, 16, 64, 64)
+    exact = classifier.accelerated(frames)
+    classifier.precision = "bfloat16"
+    assert not torch.equal(classifier.accelerated(frames), exact)
+    classifier.precision = "float32"
+    assert torch.equal(classifier.accelerated(frames), exact)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -164,6 +164,10 @@ MISTAKES = {
     "target out of range": (["target=8"], "class index 8 does not exist: give one from 0 to 7"),
     "a number for a path": (["videos_dir=2024"], "videos_dir=2024: give a path"),
     "a file of another kind": (["videos_dir=notes.wmv"], "notes.wmv cannot be opened as a video"),
+    "half precision": (
+        ["precision=float16"],
+        "unknown precision 'float16': did you mean 'bfloat16'",
+    ),
     "device 0": (["device=0"], "device=0: give auto, cuda, cpu, mps"),
     "no plugins": (["plugins=null"], "plugins=None: give a list"),
     "negative seed": (["seed=-1"], "data.seed=-1: input should be greater than or equal to 0"),

@@ -168,12 +168,13 @@ def test_a_layout_brings_the_network_that_it_was_published_with(tmp_path: Path) 
     torch.save(own, tmp_path / "a.pth")
     torch.save(prefixed(piergiaj_names(own), "module."), tmp_path / "b.pth")
     frames = clip(1, 17, 225, 225)
-    answers = {}
+    answers: dict[str, Tensor] = {}
+    no_changes: dict[str, Any] = {}
     for name, convention in (("a", "hassony2"), ("b", "deepmind")):
         path = str(tmp_path / f"{name}.pth")
         loaded, asked = (
             api.load_model("i3d", weights=path, width=1 / 16, device="cpu", **changes)
-            for changes in ({}, {"convention": convention})
+            for changes in (no_changes, {"convention": convention})
         )
         answers[name] = loaded(frames)
         assert torch.equal(answers[name], asked(frames))
@@ -392,6 +393,8 @@ def test_where_weights_are_found_makes_no_other_job(tmp_path: Path) -> None:
     ]
     assert len({job_hash(each, "digest") for each in found}) == 1
     assert job_hash(found[0], "another") != job_hash(found[0], "digest")
+    mixed = {**found[0], "precision": "bfloat16"}
+    assert job_hash(mixed, "digest") != job_hash(found[0], "digest")
     quick = {**found[0], "method": {"batch_size": 16}}
     assert job_hash(quick, "digest") == job_hash(found[0], "digest")
     one, other = ({**found[0], "method": {"weights": each}} for each in (1, 2))

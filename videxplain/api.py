@@ -6,16 +6,17 @@ from videxplain import catalog, targets
 from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
-from videxplain.models.classifier import VideoClassifier
+from videxplain.models.classifier import Precision, VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
 
 
-def load_model(
+def load_model(  # noqa: PLR0913
     name: str,
     pretrain_dataset: str | None = None,
     *,
     weights: str = "auto",
     device: str = "auto",
+    precision: Precision = "float32",
     plugins: Sequence[str] = (),
     **changes: object,
 ) -> VideoClassifier:
@@ -27,6 +28,7 @@ def load_model(
         weights: ``"auto"``, ``"random"``, the name of a published file (``videxplain-weights
             list``), or a path.
         device: ``"auto"``, ``"cuda"``, ``"cpu"`` or ``"mps"``.
+        precision: What the network computes in; ``"bfloat16"`` is mixed precision.
         plugins: Packages of your own that a ``_target_`` in ``changes`` may name.
         changes: Further keys of the file, e.g. ``weights_dir`` or ``sampling``.
 
@@ -37,6 +39,7 @@ def load_model(
     """
     section = catalog.model(name, {"weights": weights, **changes}, pretrain_dataset)
     classifier: VideoClassifier = catalog.build(section, "model", plugins)
+    classifier.precision = precision
     return classifier.to(pick_device(device))
 
 

@@ -26,12 +26,15 @@ RENAMED = {
 """Keys of the published code, and what to write instead."""
 
 _HASH_DIGITS = 12
-_HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics")
+_HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics", "precision")
 _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
 """Keys of a model that say where its weights are; the digest says which they are."""
 _CUT = ("batch_size",)
 """Keys that say in which pieces the work is done."""
-_POLARITIES = ("positive", "negative", "both")
+_NAMED = {
+    "polarity": ("positive", "negative", "both"),
+    "precision": ("float32", "bfloat16"),
+}
 _OPTIONAL_TEXT = (str, type(None))
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("videos_dir", _OPTIONAL_TEXT, "a path; quote one that is a number"),
@@ -90,6 +93,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         raise ConfigError(message)
     plain = catalog.plain_values(filled, resolve=True)
     _check_values(plain)
+    _check_named(plain)
     chosen = {group: choices.get(group) for group in ("model", "method")}
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
@@ -174,9 +178,14 @@ def _check_values(plain: Mapping[Any, Any]) -> None:
     if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
         message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
         raise ConfigError(message)
-    if plain["polarity"] not in _POLARITIES:
-        raise ConfigError(unknown_name("polarity", str(plain["polarity"]), _POLARITIES))
     label = plain["save_label"]
     if label is not None and not _LABEL.fullmatch(str(label)):
         message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
         raise ConfigError(message)
+
+
+def _check_named(plain: Mapping[Any, Any]) -> None:
+    """Root keys that take one of a few words."""
+    for key, allowed in _NAMED.items():
+        if plain[key] not in allowed:
+            raise ConfigError(unknown_name(key, str(plain[key]), allowed))

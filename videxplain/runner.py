@@ -210,11 +210,12 @@ def _records(
 
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:
     global _last_classifier
-    key = json.dumps([completed["model"], completed["device"]], sort_keys=True)
+    key = json.dumps([completed[each] for each in ("model", "device", "precision")], sort_keys=True)
     if _last_classifier is None or _last_classifier[0] != key:
         device = pick_device(completed["device"])
         _last_classifier = None  # free the last one before the next is made
         classifier = catalog.build(completed["model"], "model", plugins).to(device)
+        classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)
     return _last_classifier[1]
 

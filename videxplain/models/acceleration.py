@@ -27,13 +27,13 @@ class Accelerated:
     """Runs a frozen network through a quicker copy of it.
 
     The copy shares all parameters but those of convolutions. It is made when the network is first
-    asked and whenever its parameters have changed since, and used only if both give the same
-    logits; a network with hooks, which want to see its own layers, runs itself.
+    asked and whenever its parameters, or the precision, have changed since, and used only if both
+    give the same logits; a network with hooks, which want to see its own layers, runs itself.
     """
 
     def __init__(self) -> None:
         self._quick: nn.Module | None = None
-        self._state: tuple[tuple[int, int], ...] = ()
+        self._state: tuple[object, ...] = ()
 
     def __reduce__(self) -> tuple[type["Accelerated"], tuple[()]]:
         """Copies and pickles start anew: laid-out weights belong to this process."""
@@ -48,7 +48,8 @@ class Accelerated:
         """
         if any(getattr(module, kind) for module in net.modules() for kind in _HOOKS):
             return _ask(net, frames)
-        state = tuple((each.data_ptr(), _version(each)) for each in _tensors(net))
+        mixed = torch.is_autocast_enabled(frames.device.type)
+        state = (mixed, *((each.data_ptr(), _version(each)) for each in _tensors(net)))
         if self._quick is None or state != self._state:
             self._quick, self._state = _quicker(net, frames.detach()[:1]), state
         return _ask(self._quick, frames)
@@ -72,10 +73,13 @@ def _tensors(net: nn.Module) -> Iterator[Tensor]:
 @torch.no_grad()
 def _quicker(net: nn.Module, frames: Tensor) -> nn.Module:
     """A copy that gives the same logits, else the network itself."""
-    expected, norms = _norm_after(net, frames.clone())
+    full = torch.autocast(frames.device.type, enabled=False)  # lest rounding hide a difference
+    with full:
+        expected, norms = _norm_after(net, frames.clone())
     try:
         quick = _copy_of(net, norms)
-        found = _ask(quick, frames.clone())
+        with full:
+            found = _ask(quick, frames.clone())
     except (RuntimeError, TypeError, copy.Error) as error:
         log.debug("the network runs as it is: %s", error)
         return net

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import Literal, get_args
@@ -13,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import nn
 
-from videxplain.errors import ConfigError, DataError
+from videxplain.errors import ConfigError, DataError, unknown_name
 from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
+Precision = Literal["float32", "bfloat16"]
+"""The type of a network's weights, or PyTorch's mixed precision."""
 
 _SIDES = 2
 _AXES = 5
@@ -84,6 +87,7 @@ class VideoClassifier(nn.Module):
         self.sampling: Rule = sampling
         self.stride = stride
         self.layout = layout
+        self._precision: Precision = "float32"
         self.cam_layer = cam_layer
         self.cam_layout = cam_layout
         self._class_names = tuple(class_names) if class_names is not None else None
@@ -128,8 +132,28 @@ class VideoClassifier(nn.Module):
         # a copy: a first layer that works in place must not change the caller's frames
         shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
         # cuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch's own kernels can
-        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled and not self._recurs):
-            return net(shaped)
+        enabled = torch.backends.cudnn.enabled and not self._recurs
+        with torch.backends.cudnn.flags(enabled=enabled), self._mixed():
+            return net(shaped).to(frames)
+
+    def _mixed(self) -> AbstractContextManager[object]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in; set ``bfloat16`` where that is quicker.
+
+        Clips, masks and attributions keep their own type. See ``torch.autocast``.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, chosen: Precision) -> None:
+        if chosen not in get_args(Precision):
+            raise ConfigError(unknown_name("precision", str(chosen), get_args(Precision)))
+        self._precision = chosen
 
     @property
     def device(self) -> torch.device:

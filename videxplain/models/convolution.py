@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F  # noqa: N812
 
 from videxplain.models import kernels
 from videxplain.models.kernels import LAYOUTS, Geometry
@@ -22,6 +23,9 @@ _Forward = Callable[[Tensor], Tensor]
 _Backward = Callable[[Tensor, torch.Size], Tensor]
 _LANES = 16
 """Channels that a CPU kernel works on at once; with fewer, the rest of its work is wasted."""
+
+_HEAVY = 100
+"""Weights an output from which on a second layout of them takes more memory than it is worth."""
 
 
 def can_freeze(module: nn.Module) -> bool:
@@ -53,7 +57,8 @@ class FrozenConvolution(nn.Module):
 
     def __init__(self, convolution: Convolution, norm: BatchNorm | None) -> None:
         super().__init__()
-        prepared = kernels.available(convolution.weight)
+        mixed = torch.is_autocast_enabled(convolution.weight.device.type)
+        prepared = kernels.available(convolution.weight) and not mixed
         self._run: _Forward = (_Prepared if prepared else _Plain)(convolution, norm)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -76,8 +81,17 @@ def _weights(convolution: Convolution, norm: BatchNorm | None) -> tuple[Tensor, 
     bias = None if convolution.bias is None else convolution.bias.detach()
     if norm is None:
         return weight, bias
+    factor, shift = _affine(norm)
+    before = 0.0 if bias is None else bias.double()
+    folded = weight * factor.to(weight).reshape(-1, *[1] * (weight.dim() - 1))
+    return folded, (shift + before * factor).to(weight)
+
+
+def _affine(norm: BatchNorm) -> tuple[Tensor, Tensor]:
+    """What a batch norm multiplies each channel by, and adds to it, in float64."""
+    device = torch.as_tensor(norm.running_var).device
     mean, variance, scale, shift = (
-        torch.as_tensor(each, dtype=torch.float64, device=weight.device).detach()
+        torch.as_tensor(each, dtype=torch.float64, device=device).detach()
         for each in (
             norm.running_mean,
             norm.running_var,
@@ -86,9 +100,7 @@ def _weights(convolution: Convolution, norm: BatchNorm | None) -> tuple[Tensor, 
         )
     )
     factor = scale * torch.rsqrt(variance + norm.eps)
-    before = 0.0 if bias is None else bias.double()
-    folded = weight * factor.to(weight).reshape(-1, *[1] * (weight.dim() - 1))
-    return folded, (shift + (before - mean) * factor).to(weight)
+    return factor, shift - mean * factor
 
 
 class _Plain:
@@ -97,14 +109,13 @@ class _Plain:
     def __init__(self, convolution: Convolution, norm: BatchNorm | None) -> None:
         self._weight, self._bias = _weights(convolution, norm)
         self._geometry = _geometry(convolution)
+        self._convolve: Callable[..., Tensor] = (F.conv2d, F.conv3d)[self._geometry.axes - 2]
 
     def __call__(self, features: Tensor) -> Tensor:
         how = self._geometry
-        return torch.convolution(
-            *(features, self._weight, self._bias, how.stride, how.padding, how.dilation),
-            transposed=False,
-            output_padding=[0] * how.axes,
-            groups=how.groups,
+        return self._convolve(
+            *(features, self._weight, self._bias),
+            *(how.stride, how.padding, how.dilation, how.groups),
         )
 
 
@@ -141,6 +152,10 @@ class _Prepared:
         return self._backward(inner, size)
 
     def _backward_for(self, slopes: torch.Size, size: torch.Size) -> _Backward:
+        convolution, norm = self._layers
+        if convolution.weight.numel() > _HEAVY * slopes.numel():
+            factor = None if norm is None else _affine(norm)[0]
+            return kernels.Unprepared(convolution.weight, factor, self._geometry)
         how, (weight, _) = self._geometry, _weights(*self._layers)
         few_channels = how.groups == 1 and weight.shape[1] < _LANES
         if few_channels and set(how.dilation) == {1}:

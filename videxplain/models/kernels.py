@@ -10,6 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+from torch.nn.grad import conv2d_input, conv3d_input
 
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Channels innermost, by the number of axes that a kernel moves along."""
@@ -65,9 +66,8 @@ class Direct:
         how = geometry
         self._numbers = (how.padding, how.stride, how.dilation, how.groups)
         self._bias = bias
-        inner = weight.contiguous(memory_format=LAYOUTS[how.axes])
         self._packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            inner, *self._numbers, list(size)
+            weight, *self._numbers, list(size)
         )
 
     def __call__(self, features: Tensor) -> Tensor:
@@ -92,9 +92,8 @@ class Transposed:
         self, weight: Tensor, geometry: Geometry, slopes: torch.Size, size: torch.Size
     ) -> None:
         self._geometry = how = geometry
-        inner = weight.contiguous(memory_format=LAYOUTS[how.axes])
         self._packed: Tensor = torch.ops.mkldnn._reorder_convolution_transpose_weight(
-            *(inner, how.padding, self._unseen(slopes, size)),
+            *(weight, how.padding, self._unseen(slopes, size)),
             *(how.stride, how.dilation, how.groups, list(slopes)),
         )
 
@@ -114,6 +113,31 @@ class Transposed:
             *(size[2:], slopes[2:], how.kernel, how.stride, how.padding, how.dilation), strict=True
         )
         return [m - ((n - 1) * s - 2 * p + d * (k - 1) + 1) for m, n, k, s, p, d in numbers]
+
+
+class Unprepared:
+    """The same gradient with the weights as they are: slower, but without a copy of them.
+
+    Args:
+        weight: Of the convolution.
+        factor: What each of its outputs is multiplied by, or None.
+        geometry: Of the convolution.
+    """
+
+    def __init__(self, weight: Tensor, factor: Tensor | None, geometry: Geometry) -> None:
+        self._weight, self._geometry = weight, geometry
+        column = None if factor is None else factor.reshape(-1, *[1] * geometry.axes)
+        self._factor = 1.0 if column is None else column.to(weight)
+        self._of_input = {2: conv2d_input, 3: conv3d_input}[geometry.axes]
+
+    def __call__(self, slopes: Tensor, size: torch.Size) -> Tensor:
+        """The input's gradient, from the output's."""
+        how = self._geometry
+        gradient: Tensor = self._of_input(  # type: ignore[no-untyped-call]
+            *(size, self._weight, slopes * self._factor),
+            *(how.stride, how.padding, how.dilation, how.groups),
+        )
+        return gradient
 
 
 class ByPhases:
