@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -462,3 +463,15 @@ def test_mistakes_in_names_are_told_without_torch(tmp_path: Path) -> None:
         "    assert stop.code == 2\n    assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["method=stepp"], ["num_itr=3"]])
+def test_help_and_mistakes_are_there_at_once(arguments: list[str], tmp_path: Path) -> None:
+    """The quickest of three: the machine may have other things to do."""
+    command = [sys.executable, "-c", "from videxplain.cli import main; main()", *arguments]
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.5

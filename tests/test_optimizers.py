@@ -1,7 +1,11 @@
 """How the search descends, and when it stops."""
 
 import dataclasses
+import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,3 +203,17 @@ def test_convergence_is_read_up_to_the_early_stop() -> None:
     assert at(curve, area) == 6
     moving = torch.tensor([[[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, nan, nan]]])
     assert math.isnan(at(curve, moving))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["2d_ep", "3d_ep", "step"])
+def test_the_quick_recipe_is_as_good_as_the_papers(method: str, tmp_path: Path) -> None:
+    output = tmp_path / "recipes.json"
+    script = Path(__file__).parents[1] / "scripts" / "compare_recipes.py"
+    chosen = ["--networks", "tiny_tsm", "--methods", method, "--clips", "8"]
+    subprocess.run([sys.executable, script, *chosen, "--output", output], check=True)
+    paper, quick = json.loads(output.read_text())
+    assert quick["energy"] < paper["energy"] + 0.01
+    assert quick["iterations"] * 5 <= paper["iterations"] == 2000
+    for higher_is_better in ("kept", "insertion AUC", "top 5 %"):
+        assert quick[higher_is_better] > paper[higher_is_better] - 0.01

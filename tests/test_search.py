@@ -246,3 +246,16 @@ def test_curves_of_near_areas_keep_their_names(small: VideoClassifier) -> None:
         small, "3d_ep", Clips(clip(1, 4, 32, 32)), num_iter=1, perturb_area=areas, combine="sum"
     )
     assert {"energy_area0.1", "energy_area0.10000001"} <= set(found.curves)
+
+
+def test_masks_do_not_depend_on_the_number_of_threads(small: VideoClassifier) -> None:
+    """By the paper's recipe: Adam divides by the gradient's size, and so magnifies rounding."""
+    clips, threads = Clips(clip(1, 8, 64, 64)), torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(explain(small, "step", clips, perturb="paper", num_iter=20).values)
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(*found, atol=1e-4, rtol=0)
