@@ -4,8 +4,9 @@ The measure is one bare pass: the network as its library loads it, log-softmax, 
 one clip's log-probability with respect to its frames. An iteration of each search is measured in
 the same process, in turns with the bare pass, for one clip, one area and ``variant=preserve``;
 medians over the runs. Peak memory is that of a process of its own, less what it held before the
-network was built. Six areas in one optimisation stand beside six of one, and the time that a clip
-takes with perturb=quick is extrapolated; ``compare_recipes.py`` measures it to the end.
+network was built. Six areas in one optimisation stand beside six of one. Extrapolated is the time
+that a clip takes with perturb=quick, and by which factor 2000 iterations of the published code take
+longer (a plain transcription of it is timed); ``compare_recipes.py`` measures both to the end.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from videxplain.models.classifier import Precision, VideoClassifier
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.reference import upsample as published_upsample  # noqa: E402
+from tests import reference  # noqa: E402
 
 MODELS = ("r2plus1d", "r3d", "mc3", "i3d", "tsm", "tiny_r2plus1d", "tiny_tsm")
 METHODS = ("2d_ep", "3d_ep", "step")
@@ -36,9 +37,16 @@ PRECISIONS = ("float32", "bfloat16")
 QUICK = ("r2plus1d", "tiny_r2plus1d", "tiny_tsm")
 ITERATIONS = 3
 """In a run; its cost is a third of what three more iterations add."""
+AREA = 0.1
 AREAS = [0.05, 0.1, 0.15, 0.2, 0.3, 0.5]
 QUICK_ITERATIONS = 220
 """What perturb=quick takes where it has been run to the end: 200 to settle, 20 to see it."""
+PUBLISHED_ITERATIONS = 2000
+PRINTED = (
+    *("model", "precision", "method", "bare pass s", "iteration s", "ratio", "published ratio"),
+    *("memory ratio", "six areas / 6", "mask s", "published mask s"),
+    *("clip s (extrapolated)", "published / quick (extrapolated)"),
+)
 
 
 def main() -> None:
@@ -61,7 +69,8 @@ def main() -> None:
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
-    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
+    shown = [{name: row[name] for name in PRINTED} for row in rows]
+    print(tabulate(shown, headers="keys", tablefmt="github", floatfmt=".3g"))
     print(f"\n{machine}; written to {arguments.output}")
 
 
@@ -121,7 +130,7 @@ def _search(
     classifier: VideoClassifier,
     clips: vx.Clips,
     iterations: int,
-    areas: list[float] | float = 0.1,
+    areas: list[float] | float = AREA,
 ) -> Callable[[], None]:
     explainer = vx.load_method(method, num_iter=iterations, perturb_area=areas)
     target = torch.zeros(1, dtype=torch.long, device=clips.frames.device)
@@ -169,6 +178,8 @@ def _measure(
     }
     for method in arguments.methods:
         step, once = median(steps[method]), median(passes)
+        published = published_iteration(method, classifier, clips.frames[0])
+        clip = median(starts[method]) + (QUICK_ITERATIONS - 1) * step
         yield {
             "model": model,
             "precision": precision,
@@ -178,7 +189,10 @@ def _measure(
             "ratio": step / once,
             "set-up s": median(starts[method]) - step,
             "first set-up s": first - step,
-            "clip s (extrapolated)": median(starts[method]) + (QUICK_ITERATIONS - 1) * step,
+            "published iteration s": published,
+            "published ratio": published / once,
+            "clip s (extrapolated)": clip,
+            "published / quick (extrapolated)": PUBLISHED_ITERATIONS * published / clip,
             "six areas / 6": six.get(method, float("nan")),
             "bare MB": memory["bare"],
             "search MB": memory[method],
@@ -188,6 +202,27 @@ def _measure(
         }
 
 
+def published_iteration(method: str, classifier: VideoClassifier, frames: torch.Tensor) -> float:
+    """Seconds that the published code, written afresh from its equations, takes for an iteration.
+
+    Args:
+        method: A search.
+        classifier: The network.
+        frames: One clip, ``c t h w``.
+    """
+    recipe, sigma = reference.RECIPES[method], default_sigma(*classifier.size)
+
+    def run(iterations: int) -> float:
+        start = time.perf_counter()
+        reference.search(
+            classifier, frames, 0, recipe, area=AREA, sigma=sigma, iterations=iterations
+        )
+        return time.perf_counter() - start
+
+    run(1)
+    return min(run(1 + ITERATIONS) - run(1) for _ in range(2)) / ITERATIONS
+
+
 def _six_areas(
     classifier: VideoClassifier, clips: vx.Clips, arguments: argparse.Namespace
 ) -> dict[str, float]:
@@ -195,7 +230,7 @@ def _six_areas(
     method, device = arguments.methods[-1], arguments.device
     costs: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(max(1, arguments.runs // 3)):
-        for together, areas in ((True, AREAS), (False, 0.1)):
+        for together, areas in ((True, AREAS), (False, AREA)):
             short, long = (_search(method, classifier, clips, count, areas) for count in (1, 3))
             costs[together].append(_seconds(long, device) - _seconds(short, device))
     return {method: median(costs[True]) / (len(AREAS) * median(costs[False]))}
@@ -218,7 +253,7 @@ def _mask_times(classifier: VideoClassifier, device: str, runs: int) -> tuple[fl
 
     published = float("nan")
     if grid.step == 7:  # noqa: PLR2004  # the only one that the published generator knows
-        published = both_ways(lambda leaf: published_upsample(leaf, height, width, sigma))
+        published = both_ways(lambda leaf: reference.upsample(leaf, height, width, sigma))
     return both_ways(lambda leaf: ours(leaf[None, None])), published
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from benchmark import AREA, PUBLISHED_ITERATIONS, published_iteration
 from tabulate import tabulate
 from tqdm import tqdm
 
 import videxplain as vx
-from videxplain.methods.extremal.masks import default_sigma
 from videxplain.methods.extremal.search import ExtremalPerturbation
 from videxplain.metrics.insertion import InsertionAUC
 from videxplain.metrics.localisation import TopPrecision
@@ -27,16 +27,12 @@ from videxplain.models.classifier import VideoClassifier
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tests import reference  # noqa: E402
 from tests.networks import load_lrcn  # noqa: E402
 
 NETWORKS = ("tiny_r2plus1d", "tiny_tsm")
 METHODS = ("2d_ep", "3d_ep", "step")
 RECIPES = ("paper", "quick")
-AREA = 0.1
 BATCH = 4
-TIMED = 5
-"""Iterations of the published code that are timed."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,8 @@ def _lrcn(folder: Path, videos: list[Path]) -> Subject:
 def _compare(subject: Subject, method: str) -> Iterator[dict[str, object]]:
     """A row for each recipe."""
     taken: dict[str, float] = {}
-    published = _published_seconds(subject, method)
+    frames = subject.batches[0].frames[0]
+    published = PUBLISHED_ITERATIONS * published_iteration(method, subject.classifier, frames)
     for recipe in RECIPES:
         explainer = vx.load_method(method, perturb=recipe, perturb_area=AREA, batch_size=BATCH)
         scores: dict[str, list[torch.Tensor]] = {}
@@ -141,22 +138,6 @@ def _final_energy(method: str, ends: dict[str, torch.Tensor]) -> torch.Tensor:
     for name, term in paper.terms.items():
         energy = energy + term.weight.at(paper.num_iter - 1) * ends[name]
     return energy
-
-
-def _published_seconds(subject: Subject, method: str) -> float:
-    """What 2000 iterations of the published code take for a clip, from a few of them."""
-    frames, net = subject.batches[0].frames[0], subject.classifier
-    sigma = default_sigma(*subject.classifier.size)
-
-    def run(iterations: int) -> float:
-        start = time.perf_counter()
-        recipe = reference.RECIPES[method]
-        reference.search(net, frames, 0, recipe, area=AREA, sigma=sigma, iterations=iterations)
-        return time.perf_counter() - start
-
-    run(1)
-    once = run(1)
-    return 2000 * (run(1 + TIMED) - once) / TIMED
 
 
 if __name__ == "__main__":
