@@ -1,5 +1,8 @@
 """The search: published trajectories, rewards, and independence of clips and areas."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +262,27 @@ def test_masks_do_not_depend_on_the_number_of_threads(small: VideoClassifier) ->
     finally:
         torch.set_num_threads(threads)
     torch.testing.assert_close(*found, atol=1e-4, rtol=0)
+
+
+GROWTH = """
+import videxplain as vx
+
+def held():
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1e3
+
+classifier = vx.load_model("tiny_tsm", device="cpu")
+clips = classifier.preprocess(vx.shapes(num_clips=4))
+for count in (20, 20, 300):
+    vx.explain(classifier, clips, "2d_ep", perturb="paper", num_iter=count, batch_size=4)
+    print(held())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
+def test_memory_does_not_grow_with_the_iterations() -> None:
+    """Small tensors kept on the way would lie between large ones, whose room then is lost."""
+    command = [sys.executable, "-c", GROWTH]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    _, few, many = map(float, printed.split())
+    assert many - few < 70

@@ -1,6 +1,5 @@
 """The masks of a search, a row for each area and clip, and how they leave it at rest."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -26,15 +25,18 @@ class Rows:
     Args:
         areas: Of the masks.
         found: Where the masks go.
+        num_iter: Most iterations.
     """
 
-    def __init__(self, areas: Sequence[float], found: Visible) -> None:
+    def __init__(self, areas: Sequence[float], found: Visible, num_iter: int) -> None:
         self._shape = found.shape[:2]
         self._found = found.flatten(0, 1)
         self._ids = torch.arange(len(self._found), device=found.device)
-        self._parts: list[tuple[Tensor, list[Numbers]]] = [(self._ids, [])]
-        self._recent: deque[Tensor] = deque(maxlen=WINDOW)
-        self._paces: deque[tuple[float, ...]] = deque(maxlen=WINDOW)
+        self._num_iter = num_iter
+        self._names: tuple[str, ...] = ()
+        self._history = found.new_empty(0)
+        """Names, masks, iterations: at once, as small tensors kept on the way splinter memory."""
+        self._paces: list[tuple[float, ...]] = []
         self.clips = list(range(self._shape[1])) * len(areas)
         """Which clip each mask belongs to."""
         self.areas = [area for area in areas for _ in range(self._shape[1])]
@@ -49,17 +51,21 @@ class Rows:
 
     def add(self, numbers: Numbers, pace: tuple[float, ...]) -> None:
         """Keep what an iteration has shown, and the weights and rate that it had."""
-        self._parts[-1][1].append(numbers)
-        self._recent.append(torch.stack([numbers[name] for name in _STILL]))
+        seen = torch.stack(list(numbers.values()))
+        if not self._names:
+            self._names = tuple(numbers)
+            size = len(self._names), len(self._found), self._num_iter
+            self._history = seen.new_full(size, float("nan"))
+        self._history[:, self._ids, len(self._paces)] = seen
         self._paces.append(pace)
 
     def at_rest(self) -> Bool[Tensor, "n"]:
         """Which masks have come to rest; none does before the weights and the rate have."""
-        if len(self._recent) < WINDOW or not _settled(self._paces[0], self._paces[-1]):
+        recent = self._paces[-WINDOW:]
+        if len(recent) < WINDOW or not _settled(recent[0], recent[-1]):
             return torch.zeros_like(self._ids, dtype=torch.bool)
-        low, high = torch.stack(list(self._recent)).aminmax(dim=0)
-        most = low.new_tensor(list(_STILL.values()))[:, None]
-        return (high - low <= most).all(dim=0)
+        wander = torch.stack([self._wander(name) for name in _STILL])
+        return (wander <= wander.new_tensor(list(_STILL.values()))[:, None]).all(dim=0)
 
     def leave(
         self, masks: Float[Tensor, "n t h w"], rest: Bool[Tensor, "n"]
@@ -74,8 +80,6 @@ class Rows:
         gone = rest.tolist()
         self.clips = [clip for clip, left in zip(self.clips, gone, strict=True) if not left]
         self.areas = [area for area, left in zip(self.areas, gone, strict=True) if not left]
-        self._parts.append((self._ids, []))
-        self._recent = deque((each[:, ~rest] for each in self._recent), maxlen=WINDOW)
         return torch.nonzero(~rest)[:, 0]
 
     def finish(self, masks: Float[Tensor, "n t h w"]) -> Visible:
@@ -85,21 +89,20 @@ class Rows:
 
     def last(self, name: str) -> Float[Tensor, "n"]:
         """A number of the last iteration."""
-        return self._parts[-1][1][-1][name]
+        return self._curve(name)[:, -1]
 
     def curves(self) -> dict[str, Float[Tensor, "a b i"]]:
         """Every number over the iterations, NaN after a row's last."""
-        steps = sum(len(rows) for _, rows in self._parts)
-        curves = {
-            name: row.new_full((len(self._found), steps), float("nan"))
-            for name, row in self._parts[0][1][0].items()
-        }
-        start = 0
-        for ids, rows in self._parts:
-            for name, curve in curves.items() if rows else ():
-                curve[ids, start : start + len(rows)] = torch.stack([row[name] for row in rows], 1)
-            start += len(rows)
-        return {name: curve.reshape(*self._shape, -1) for name, curve in curves.items()}
+        done = self._history[:, :, : len(self._paces)]
+        whole = done.reshape(len(self._names), *self._shape, -1)
+        return dict(zip(self._names, whole, strict=True))
+
+    def _curve(self, name: str) -> Float[Tensor, "n i"]:
+        return self._history[self._names.index(name), self._ids, : len(self._paces)]
+
+    def _wander(self, name: str) -> Float[Tensor, "n"]:
+        low, high = self._curve(name)[:, -WINDOW:].aminmax(dim=1)
+        return high - low
 
 
 def _settled(before: tuple[float, ...], now: tuple[float, ...]) -> bool:

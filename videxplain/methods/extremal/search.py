@@ -164,7 +164,7 @@ class _Search:
         precise = torch.promote_types(frames.dtype, torch.float32)  # for the masks' sake
         found = frames.new_empty((*shape, height, width), dtype=precise)
         cells = found.new_ones((*shape, *grid.cells)).flatten(0, 1).requires_grad_()
-        self.rows = Rows(method.perturb_area, found)
+        self.rows = Rows(method.perturb_area, found, method.num_iter)
         self._method, self._target = method, target
         self._grid, self._upsample = grid, SmoothMaximum(grid, cells)
         self._pyramid = PYRAMIDS[method.perturbation](frames)
