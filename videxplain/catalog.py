@@ -21,10 +21,11 @@ from videxplain.model_choice import Section, check_pair, choose_weights
 
 PACKAGE = "videxplain"
 _TARGET = "_target_"
-_PARTS = ("data", "methods", "metrics", "models")
+_PARTS = ("data", "methods", "metrics", "models", "sinks")
 """Packages in which a ``_target_`` may lie."""
-_HELPERS = tuple(
-    f"videxplain.models.{each}" for each in ("build", "checkpoints", "fetch", "weights")
+_HELPERS = (
+    *(f"videxplain.models.{each}" for each in ("build", "checkpoints", "fetch", "weights")),
+    *(f"videxplain.sinks.{each}" for each in ("disk", "files", "sweep_folder")),
 )
 """Modules there that reach for files and servers; no configuration may call them."""
 _DECLARED = ("pretrain_datasets", "checkpoints", "otherwise")

@@ -4,11 +4,14 @@ Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence.
 """
 
 import argparse
+import logging
 import os
 import re
 import sys
+import time
+import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +22,10 @@ from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config
-from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError, unknown_name
+from videxplain.errors import ConfigError, JobsFailedError, VidexplainError, unknown_name
+from videxplain.sinks.sweep_folder import JobState, SweepFolder
+
+log = logging.getLogger(__name__)
 
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
@@ -28,6 +34,8 @@ _PLUGINS = "plugins="
 _METHOD = "method="
 _HELP = {"--help", "-h"}
 
+_EXPECTED = (VidexplainError, HydraException, OmegaConfBaseException)
+FAILED = 1
 USERS_MISTAKE = 2
 INTERRUPTED = 130
 
@@ -51,7 +59,10 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)
-    except (VidexplainError, HydraException, OmegaConfBaseException) as error:
+    except JobsFailedError as error:
+        _tell(error)
+        sys.exit(FAILED)
+    except _EXPECTED as error:
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
@@ -59,40 +70,55 @@ def main() -> None:
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
-    sweeps = settings.mode is RunMode.MULTIRUN
+    choices, given = dict(settings.runtime.choices), list(settings.overrides.task)
+    if settings.mode is RunMode.MULTIRUN:
+        os.chdir(settings.runtime.cwd)  # a worker may have started elsewhere
+        _in_a_sweep(composed, choices, given)
+        return
     try:
-        _explain(composed, dict(settings.runtime.choices), sweeps=sweeps)
+        _explain(composed, choices, given)
     except VidexplainError as error:
-        if sweeps:
-            raise  # Hydra notes it and goes on with the next job
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
 
-def _explain(composed: DictConfig, choices: Mapping[str, str | None], *, sweeps: bool) -> None:
-    plugins = _plugins(composed, sys.argv[1:])
-    completed = config.complete(composed, choices)
+def _in_a_sweep(
+    composed: DictConfig, choices: Mapping[str, str | None], given: Sequence[str]
+) -> None:
+    """Keep account of a job; Hydra notes an error and goes on with the next one."""
+    settings = HydraConfig.get()
+    account, number = SweepFolder(Path(settings.sweep.dir)), int(settings.job.num)
+    start = time.perf_counter()
+    account.write_state(number, JobState("running"))
     try:
-        config.check_pair(completed)
+        folder = _explain(composed, choices, given, sweep=account.path.name)
+    except Exception as error:
+        seconds, told = time.perf_counter() - start, _sentence(error)
+        traced = "".join(traceback.format_exception(error))
+        account.write_state(number, JobState("failed", None, told, traced, seconds))
+        log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
+        raise
+    seconds = time.perf_counter() - start
+    account.write_state(number, JobState("done", str(folder.absolute()), seconds=seconds))
 
-        from videxplain import runner  # imports torch, which a mistake above need not wait for
-        from videxplain.report.console import table
 
-        job = runner.prepare(completed, plugins)
-    except UnsupportedPairError as error:
-        if not sweeps:
-            raise
-        _skip(completed, str(error))
-        return
-    result = runner.run(job)
+def _explain(
+    composed: DictConfig,
+    choices: Mapping[str, str | None],
+    given: Sequence[str],
+    sweep: str | None = None,
+) -> Path:
+    plugins = _plugins(composed, given)
+    completed = config.complete(composed, choices)
+    config.check_pair(completed)
+
+    from videxplain import runner  # imports torch, which a mistake above need not wait for
+    from videxplain.report.console import table
+
+    result = runner.run(runner.prepare(completed, plugins), sweep)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
-
-
-def _skip(completed: Mapping[str, Any], reason: str) -> None:
-    from videxplain import runner
-
-    runner.skip(completed, reason)
+    return result.folder
 
 
 def _for_every_choice(arguments: Sequence[str]) -> list[str]:
@@ -166,7 +192,8 @@ def _sentence(error: Exception) -> str:
         if "choose" in parent:
             return f"data=auto has no keys: write data=shapes or data=files before {key[1]}"
         return unknown_name(f"key of {where}", name, [str(each) for each in parent])
-    told = " ".join(f"{error} {cause or ''}".split())
+    kind = "" if isinstance(error, _EXPECTED) else f"{type(error).__name__}: "
+    told = " ".join(f"{kind}{error} {cause or ''}".split())
     quote = " (quote a value that holds = or other signs: \"key='value'\")"
     return told + (quote if isinstance(error, OverrideParseException) else "")
 

@@ -18,6 +18,8 @@ from videxplain.errors import ConfigError, unknown_name
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
 GROUPS = ("model", "pretrain_dataset", "method", "perturb", "data", "metrics", "logger")
+EXPERIMENT = "experiment"
+"""The group of files that set any key."""
 RENAMED = {
     "vis_method": "method=<name>",
     "no_gpu": "device=cpu",
@@ -55,7 +57,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
     Raises:
         ConfigError: With the nearest names, or what replaced a key.
     """
-    known = [*catalog.root(), *GROUPS]
+    known = [*catalog.root(), *GROUPS, EXPERIMENT]
     for override in overrides:
         matched = _KEY.match(override)
         if matched is None:

@@ -39,6 +39,10 @@ class UnsupportedPairError(VidexplainError):
     """Two choices that cannot go together, such as a method and a model."""
 
 
+class JobsFailedError(VidexplainError):
+    """A sweep that ended, but not all of its jobs did their work."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Say that ``name`` is unknown, with the nearest known names and the list of all.
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -23,6 +23,7 @@ STILL = frozenset({".png", ".jpg"})
 
 _SHOWN_SHARE = 0.1
 """Share of the voxels shown as kept by a method that makes no masks."""
+_HALF = 0.5
 _PERCENTILE = 0.99
 """Saliency above it is drawn as 1, so that one voxel does not darken the rest."""
 _OPACITY = 0.55
@@ -122,7 +123,7 @@ def overlay(  # noqa: PLR0913
         polarity: How signed values become saliency.
         caption: Line above the picture.
     """
-    pictures = _pictures(clips, clip)
+    frames = pictures(clips, clip)
     saliency = attribution.saliency(polarity)[area, clip].float().cpu()
     is_mask = attribution.areas is not None
     heat = saliency.clamp(0, 1) if is_mask else _scaled(saliency)
@@ -132,7 +133,24 @@ def overlay(  # noqa: PLR0913
         "mask, 0 to 1" if is_mask else f"{polarity}, to 99 %",
         "kept" if is_mask else f"top {_SHOWN_SHARE:.0%}",
     )
-    return Figure((pictures, _heat_map(pictures, heat), _kept(pictures, mask)), titles, caption)
+    return Figure((frames, _heat_map(frames, heat), _kept(frames, mask)), titles, caption)
+
+
+def kept_part(
+    attribution: Attribution, clip: int, area: int, polarity: Polarity
+) -> Bool[np.ndarray, "t h w"]:
+    """Where a mask keeps more than half; of other saliency, the highest tenth.
+
+    Args:
+        attribution: The explanation.
+        clip: Which clip of the batch.
+        area: Which area of the attribution.
+        polarity: How signed values become saliency.
+    """
+    saliency = attribution.saliency(polarity)[area, clip].float().cpu()
+    mask = saliency if attribution.areas is not None else _top(saliency)
+    kept: Bool[np.ndarray, "t h w"] = mask.numpy() > _HALF
+    return kept
 
 
 def draw(
@@ -163,7 +181,7 @@ def _caption(record: Record) -> str:
     return "   ".join(parts)
 
 
-def _pictures(clips: Clips, index: int) -> Panels:
+def pictures(clips: Clips, index: int) -> Panels:
     """The clip's own pictures; for tensors without any, its values from lowest to highest."""
     if clips.pixels is not None:
         pixels: Panels = clips.pixels[index]

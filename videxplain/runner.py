@@ -2,21 +2,18 @@
 
 import json
 import logging
-import platform
-import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from videxplain import __version__, catalog, config, targets
+from videxplain import catalog, config, targets
+from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import logits_of
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
@@ -28,16 +25,17 @@ from videxplain.types import (
     Choosy,
     Clips,
     Explainer,
+    Logger,
     Logits,
     Metric,
     Record,
+    Sink,
     Targets,
     Video,
 )
 
 log = logging.getLogger(__name__)
 
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "hydra-core")
 _last_classifier: tuple[str, VideoClassifier] | None = None
 """The last network loaded, so that the jobs of a sweep share it."""
 
@@ -53,6 +51,7 @@ class Job:
         metrics: What measures.
         videos: What is explained.
         sink: Where results go.
+        logger: Where they go besides, None for nowhere.
         load_seconds: What loading the network took.
     """
 
@@ -62,6 +61,7 @@ class Job:
     metrics: Sequence[Metric]
     videos: Sequence[Video]
     sink: DiskSink
+    logger: Logger | None
     load_seconds: float
 
 
@@ -92,6 +92,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     keep_freed_memory()
     method = catalog.build(completed["method"], "method", plugins)
     metrics = catalog.build(completed.get("metrics", {}), "metrics", plugins)
+    logger: Logger | None = catalog.build(completed["logger"], "logger", plugins) or None
     outputs = Path(completed["outputs_dir"]).expanduser()
     check_writable(outputs)
     videos = catalog.build(completed["data"], "data", plugins)
@@ -100,10 +101,11 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     seconds = time.perf_counter() - start
     if isinstance(method, Choosy):
         method.check(classifier)
-    _check_target(completed["target"], classifier, videos)
+    check_target(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
     sink = DiskSink(outputs, folder, completed["polarity"])
-    return Job(completed, classifier, method, list(metrics.values()), videos, sink, seconds)
+    measures = list(metrics.values())
+    return Job(completed, classifier, method, measures, videos, sink, logger, seconds)
 
 
 def skip(completed: Mapping[str, Any], reason: str) -> None:
@@ -117,27 +119,31 @@ def skip(completed: Mapping[str, Any], reason: str) -> None:
         OutputError: If it cannot be written.
     """
     folder = config.job_folder(completed, weights_sha256="")
-    _join_group(completed, folder)
+    join_group(completed, folder)
     skipped = {"state": "skipped", "reason": reason, "config": dict(completed), "records": []}
     write_json(folder / "result.json", {"format": config.FORMAT, **skipped})
     log.info("skipped: %s", reason)
 
 
-def run(job: Job) -> Result:
+def run(job: Job, sweep: str | None = None) -> Result:
     """Explain every clip that has no record yet, and keep each batch as soon as it is done.
+
+    Args:
+        job: What to do.
+        sweep: Name of the sweep that it belongs to, for the logger.
 
     Raises:
         VidexplainError: If a clip cannot be read or a result not written; what is done stays.
     """
     folder, overwrite = job.sink.folder, bool(job.config["overwrite"])
-    _join_group(job.config, folder)
+    join_group(job.config, folder)
     if overwrite:
         (folder / "result.json").unlink(missing_ok=True)  # a stop on the way must not look done
     finished = _kept(job.sink, job.videos)
     if (folder / "result.json").is_file() and finished is not None:
         log.info("already done: %s (overwrite=true computes it again)", folder)
         return Result(folder, finished)
-    with _status(folder):
+    with status(folder), _sinks(job, sweep) as sinks:
         done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
         log.info(
             "explaining %d clips with %s, %s on %s%s",
@@ -154,14 +160,16 @@ def run(job: Job) -> Result:
         for batch in tqdm(batches, desc="clips", unit="batch", disable=None):
             kept = None if overwrite else _kept(job.sink, batch)
             if kept is None:
-                kept = _explain(job, batch)
+                kept = _explain(job, batch, sinks)
             records += kept
         seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
-        job.sink.close(_outcome(job, records, seconds))
+        outcome = _outcome(job, records, seconds)
+        for sink in sinks:
+            sink.close(outcome)
     return Result(folder, records)
 
 
-def _explain(job: Job, batch: Sequence[Video]) -> list[Record]:
+def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Record]:
     """Explain, measure and keep one batch."""
     clips = job.classifier.preprocess(batch)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
@@ -175,7 +183,8 @@ def _explain(job: Job, batch: Sequence[Video]) -> list[Record]:
         metric.name: metric(job.classifier, clips, attribution).cpu() for metric in job.metrics
     }
     records = _records(job.classifier.class_names, clips, attribution, logits, measured)
-    job.sink.write(records, clips, attribution)
+    for sink in sinks:
+        sink.write(records, clips, attribution)
     return records
 
 
@@ -220,8 +229,13 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
     return _last_classifier[1]
 
 
-def _check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
-    """Tell a wrong label or class before anything is computed."""
+def check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+    """Tell a wrong label or class before anything is computed.
+
+    Raises:
+        ConfigError: If the class explained does not exist.
+        DataError: If a video's own class is none of the network's.
+    """
     if target == "label":
         for video in videos:
             classifier.label_index(video)
@@ -245,7 +259,7 @@ def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> 
         "state": "done",
         "reason": None,
         "config": dict(job.config),
-        "versions": _versions(),
+        "versions": versions(),
         "device": str(job.classifier.device),
         "seed": job.config["seed"],
         "weights_sha256": job.classifier.weights_sha256,
@@ -254,39 +268,17 @@ def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> 
     }
 
 
-def _versions() -> dict[str, str]:
-    ours = {"videxplain": __version__, "python": platform.python_version()}
-    return {**ours, **{package: version(package) for package in _PACKAGES}}
-
-
-def _join_group(completed: Mapping[str, Any], folder: Path) -> None:
-    """Note under the run's label that it asked for this job."""
-    outputs = Path(completed["outputs_dir"]).expanduser()
-    path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
-    jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
-    name = folder.relative_to(outputs).as_posix()
-    if name not in jobs:
-        write_json(path, {"jobs": [*jobs, name]})
-
-
 @contextmanager
-def _status(folder: Path) -> Iterator[None]:
-    """Keep ``status.json`` and ``job.log`` of the job up to date, whatever happens."""
-    write_json(folder / "status.json", {"state": "running"})
-    handler = logging.FileHandler(folder / "job.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    package = logging.getLogger(catalog.PACKAGE)
-    package.addHandler(handler)
+def _sinks(job: Job, sweep: str | None) -> Iterator[list[Sink]]:
+    """The disk first; a logger's run ends with the job, however that ends."""
+    if job.logger is None:
+        yield [job.sink]
+        return
+    group = job.config["save_label"] or sweep
+    logged = job.logger.start(job.sink.folder, job.config, group)
     try:
-        yield
-        write_json(folder / "status.json", {"state": "done"})
-    except BaseException as error:
-        handler.handle(
-            log.makeRecord(log.name, logging.ERROR, __file__, 0, "failed", (), sys.exc_info())
-        )
-        traced = "".join(traceback.format_exception(error))
-        write_json(folder / "status.json", {"state": "failed", "error": traced})
+        yield [job.sink, logged]
+    except BaseException:
+        logged.end(failed=True)
         raise
-    finally:
-        package.removeHandler(handler)
-        handler.close()
+    logged.end(failed=False)

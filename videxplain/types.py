@@ -6,7 +6,8 @@ Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -265,6 +266,15 @@ class Metric(Protocol):
 
 
 @runtime_checkable
+class Logger(Protocol):
+    """Opens a sink for each job."""
+
+    def start(self, folder: Path, config: Mapping[str, Any], group: str | None) -> "LoggedRun":
+        """Begin the log of a job: its folder, its configuration, the sweep it belongs to."""
+        ...
+
+
+@runtime_checkable
 class Sink(Protocol):
     """Where results go."""
 
@@ -274,4 +284,13 @@ class Sink(Protocol):
 
     def close(self, outcome: Mapping[str, object]) -> None:
         """Keep what is known of the whole job, and release."""
+        ...
+
+
+@runtime_checkable
+class LoggedRun(Sink, Protocol):
+    """A sink that must be told when the job ends."""
+
+    def end(self, *, failed: bool) -> None:
+        """Release, whether or not the job did its work."""
         ...

@@ -1,0 +1,209 @@
+"""Sweeps: checked before they start, accounted for however they end, and resumed."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Run, runner
+from videxplain import cli, sweep_cli
+
+QUICK = ("data=shapes", "data.num_clips=1", "metrics=[visible_area]", "num_iter=2", "logger=none")
+BREAKS = """
+from pathlib import Path
+
+import torch
+
+class Breaks(torch.nn.Module):
+    def forward(self, frames):
+        if Path("break").exists():
+            raise RuntimeError("the network broke")
+        return frames.mean((2, 3, 4)) @ torch.ones(3, 8)
+
+def build(width=1):
+    return Breaks()
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return runner("videxplain", cli.main, monkeypatch, capsys)
+
+
+@pytest.fixture
+def run_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return runner("videxplain-sweep", sweep_cli.main, monkeypatch, capsys)
+
+
+def summary() -> list[dict[str, str]]:
+    """Of the newest sweep."""
+    path = max(Path("outputs/sweeps").glob("*/summary.csv"), key=os.path.getmtime)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def results() -> list[Path]:
+    return sorted(Path("outputs").glob("results/*/*/*/*/result.json"))
+
+
+def test_every_mistake_is_told_before_the_first_job_starts(run: Run) -> None:
+    ran = run("-m", *QUICK, "method=step,grad", "perturb_area=0.1,1.5,-1", "method.sigma=2,0")
+    assert ran.code == 2
+    assert "perturb_area.0=1.5: input should be less than 1" in ran.err
+    assert "perturb_area.0=-1: input should be greater than 0" in ran.err
+    assert "none was started" in ran.err
+    assert not results()
+    assert not Path("outputs/sweeps").exists()
+
+
+def test_a_job_that_is_asked_for_twice_runs_once(run: Run) -> None:
+    assert run("-m", *QUICK, "method=grad,step", "num_iter=2,3").code == 0
+    rows = summary()
+    assert [row["state"] for row in rows] == ["done", "done", "done", "merged"]
+    assert rows[3]["error"].startswith("the same job as ")
+    assert "num_iter=2 method=grad" in rows[3]["error"]
+    assert len(results()) == 3
+
+
+def test_a_sweep_of_no_jobs_is_told(run: Run) -> None:
+    ran = run("-m", *QUICK, "method=glob(nothing*)")
+    assert ran.code == 2
+    assert "the sweep has no job" in ran.err
+
+
+def test_impossible_pairs_stand_in_the_summary(run: Run) -> None:
+    chosen = ("model=tiny_tsm,mc3", "pretrain_dataset=shapes", "method=center")
+    assert run("-m", *QUICK, *chosen).code == 0
+    rows = summary()
+    assert [(row["model"], row["state"]) for row in rows] == [
+        ("tiny_tsm", "done"),
+        ("mc3", "skipped"),
+    ]
+    assert rows[1]["error"] == (
+        "pretrain_dataset=shapes does not go with model=mc3: choose kinetics"
+    )
+    assert float(rows[0]["clips"]) == 1
+
+
+def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    (tmp_path / "breaks_now.py").write_text(BREAKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return (
+        *("plugins=[breaks_now]", "model=custom", "model.net._target_=breaks_now.build"),
+        *("model.frames=8", "model.size=[32,32]", "target=predicted"),
+    )
+
+
+def test_a_job_that_fails_loses_only_itself(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = breaking(tmp_path, monkeypatch)
+    Path("break").touch()
+    ran = run("-m", *QUICK, *own, "method=grad,center,random", "+model.net.width=1")
+    assert ran.code == 1
+    assert "3 of 3 jobs are not done" in ran.err
+    assert "RuntimeError: the network broke" in ran.err
+    assert [row["state"] for row in summary()] == ["failed"] * 3
+    assert summary()[0]["error"] == "RuntimeError: the network broke"
+    (sweep,) = Path("outputs/sweeps").iterdir()
+    assert "in forward" in json.loads((sweep / "jobs" / "0.json").read_text())["traceback"]
+    Path("break").unlink()
+    assert run("-m", *QUICK, *own, "method=grad,center,random", "+model.net.width=1").code == 0
+    assert len(results()) == 3
+
+
+def test_finished_jobs_of_another_sweep_are_found(run: Run) -> None:
+    assert run("-m", *QUICK, "method=grad,center").code == 0
+    before = {path: path.stat().st_mtime_ns for path in results()}
+    ran = run("-m", *QUICK, "method=random,center,grad")
+    assert ran.code == 0
+    assert ran.out.count("already done") == 2
+    assert len(results()) == 3
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
+def test_a_stopped_sweep_leaves_its_summary(number: int, code: int, tmp_path: Path) -> None:
+    process = sweep_of_many(tmp_path)
+    wait_for(tmp_path, jobs=1)
+    process.send_signal(number)
+    assert process.wait(60) == code
+    (path,) = tmp_path.glob("outputs/sweeps/*/summary.csv")
+    with path.open(newline="") as file:
+        states = [row["state"] for row in csv.DictReader(file)]
+    assert "done" in states
+    assert "pending" in states
+
+
+def test_a_killed_sweep_is_summarised_and_resumed(tmp_path: Path, run_sweep: Run, run: Run) -> None:
+    process = sweep_of_many(tmp_path)
+    wait_for(tmp_path, jobs=2)
+    process.kill()
+    process.wait(60)
+    (folder,) = Path("outputs/sweeps").iterdir()
+    assert run_sweep("summary", str(folder)).code == 0
+    assert {"done", "pending"} <= {row["state"] for row in summary()}
+    finished = {path: path.stat().st_mtime_ns for path in Path("outputs").glob("**/records/*.json")}
+    assert finished
+    assert run("-m", *MANY).code == 0
+    assert len(results()) == 6
+    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+    assert {row["state"] for row in summary()} == {"done"}
+
+
+MANY = (*QUICK, "method=3d_ep", "num_iter=60", "perturb_area=0.1,0.2,0.3,0.4,0.5,0.6")
+
+
+def sweep_of_many(folder: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", "from videxplain.cli import main; main()", "-m", *MANY]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def wait_for(folder: Path, jobs: int) -> None:
+    """Until so many jobs are done."""
+    end = time.monotonic() + 120
+    while len(list(folder.glob("outputs/results/*/*/*/*/result.json"))) < jobs:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
+    asked = ("model=tiny_tsm,mc3", "pretrain_dataset=shapes", "method=step,grad", "num_iter=5,7")
+    ran = run_sweep("plan", *QUICK, *asked)
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    steps = [line.split()[:5] for line in lines if line.startswith("tiny_tsm  step")]
+    assert steps == [["tiny_tsm", "step", "1", str(n), str(n)] for n in (5, 7)]
+    assert sum(line.startswith("skipped: ") for line in lines) == 4
+    assert sum(line.startswith("the same job as ") for line in lines) == 1
+    assert lines[-1].startswith("3 jobs, about ")
+    assert not Path("outputs").exists()
+
+
+def test_a_folder_without_a_sweep_is_told(run_sweep: Run) -> None:
+    ran = run_sweep("summary", ".")
+    assert ran.code == 2
+    assert "holds no sweep" in ran.err
+
+
+def test_a_folder_of_outputs_is_summarised(run: Run, run_sweep: Run) -> None:
+    assert run("-m", *QUICK, "method=step,grad", "perturb_area=[0.1,0.3]").code == 0
+    assert run_sweep("summary", "outputs").code == 0
+    with Path("outputs/summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["area"]) for row in rows] == [
+        ("grad", ""),
+        ("step", "0.1"),
+        ("step", "0.3"),
+    ]
+    assert float(rows[1]["visible_area"]) > 0

@@ -1,0 +1,169 @@
+"""What a sweep would do: its jobs, checked before the first one starts.
+
+The parts of every job are built, with random weights instead of the ones that would have to be
+read, so that a mistake in any of them is told at once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig
+
+from videxplain import catalog, config, runner
+from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError
+from videxplain.models.classifier import VideoClassifier
+from videxplain.types import Choosy, Explainer, Video
+
+_SHOWN = 20
+"""Mistakes that a message lists."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One combination of a sweep.
+
+    Attributes:
+        overrides: What the command line says of it.
+        config: The completed configuration.
+        classifier: Its network with random weights; None for a combination that is skipped.
+        clips: How many it explains.
+        cost: Passes through the network, forward and backward, that all its clips take.
+    """
+
+    overrides: tuple[str, ...]
+    config: Mapping[str, Any]
+    classifier: VideoClassifier | None = None
+    clips: int = 0
+    cost: tuple[int, int] = (0, 0)
+
+    def __str__(self) -> str:
+        return " ".join(self.overrides)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep.
+
+    Attributes:
+        jobs: What is run.
+        skipped: Combinations that make no sense, and why.
+        merged: Combinations that are the same job as an earlier one, and which.
+    """
+
+    jobs: Sequence[Planned]
+    skipped: Sequence[tuple[Planned, str]]
+    merged: Sequence[tuple[Planned, Planned]]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What Hydra composed of a job's overrides.
+
+    Attributes:
+        overrides: As on the command line.
+        composed: Without Hydra's own part.
+        choices: The name chosen in each group.
+    """
+
+    overrides: tuple[str, ...]
+    composed: DictConfig
+    choices: Mapping[str, str | None]
+
+
+def make_plan(combinations: Iterable[Combination], plugins: Sequence[str]) -> Plan:
+    """Check all combinations, and tell all that is wrong at once.
+
+    Args:
+        combinations: Of a sweep.
+        plugins: Packages of the user's that a configuration may name.
+
+    Raises:
+        ConfigError: With every mistake, if there is one; or if there is no job at all.
+    """
+    checker = _Checker(plugins)
+    jobs: dict[str, Planned] = {}
+    skipped: list[tuple[Planned, str]] = []
+    merged: list[tuple[Planned, Planned]] = []
+    mistakes: dict[str, list[str]] = {}
+    for each in combinations:
+        try:
+            job = checker.check(each)
+        except _SkippedError as reason:
+            skipped.append((reason.job, str(reason)))
+        except VidexplainError as error:
+            mistakes.setdefault(str(error), []).append(" ".join(each.overrides))
+        else:
+            first = jobs.setdefault(_identity(job.config), job)
+            if first is not job:
+                merged.append((job, first))
+    if mistakes:
+        raise ConfigError(_told(mistakes))
+    if not jobs and not skipped:
+        message = "the sweep has no job: a value such as glob(...) or [] names nothing; give others"
+        raise ConfigError(message)
+    return Plan(list(jobs.values()), skipped, merged)
+
+
+class _SkippedError(Exception):
+    """A combination that makes no sense."""
+
+    def __init__(self, job: Planned, reason: str) -> None:
+        super().__init__(reason)
+        self.job = job
+
+
+class _Checker:
+    """Builds each distinct part once."""
+
+    def __init__(self, plugins: Sequence[str]) -> None:
+        self._plugins = plugins
+        self._built: dict[str, Any] = {}
+
+    def check(self, combination: Combination) -> Planned:
+        completed = config.complete(combination.composed, combination.choices)
+        job = Planned(combination.overrides, completed)
+        try:
+            config.check_pair(completed)
+            method: Explainer = self._part(completed["method"], "method")
+            self._part(completed.get("metrics", {}), "metrics")
+            classifier = self._classifier(completed["model"])
+            if isinstance(method, Choosy):
+                method.check(classifier)
+        except UnsupportedPairError as error:
+            raise _SkippedError(job, str(error)) from error
+        videos: Sequence[Video] = self._part(completed["data"], "data")
+        runner.check_target(completed["target"], classifier, videos)
+        cost = len(videos) * method.cost.forward, len(videos) * method.cost.backward
+        return Planned(combination.overrides, completed, classifier, len(videos), cost)
+
+    def _classifier(self, model: Mapping[str, Any]) -> VideoClassifier:
+        unread = {**model, "weights": "random"}
+        if "checkpoint" in model:
+            unread["checkpoint"] = None
+        classifier: VideoClassifier = self._part(unread, "model")
+        return classifier
+
+    def _part(self, section: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401
+        key = json.dumps([where, section], sort_keys=True)
+        if key not in self._built:
+            self._built[key] = catalog.build(section, where, self._plugins)
+        return self._built[key]
+
+
+def _identity(completed: Mapping[str, Any]) -> str:
+    """Equal for two jobs whose results would be; a weights file counts by its name."""
+    weights = json.dumps([completed["weights"], completed["weights_dir"]])
+    return str(config.job_folder(completed, weights))
+
+
+def _told(mistakes: Mapping[str, Sequence[str]]) -> str:
+    lines = [
+        f"- {sentence} ({len(jobs)} jobs, first: {jobs[0]})"
+        for sentence, jobs in list(mistakes.items())[:_SHOWN]
+    ]
+    if len(mistakes) > _SHOWN:
+        lines.append(f"- and {len(mistakes) - _SHOWN} more")
+    count = sum(map(len, mistakes.values()))
+    return "\n".join([f"{count} jobs of the sweep cannot run, so none was started:", *lines])

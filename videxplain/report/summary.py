@@ -1,0 +1,112 @@
+"""A table of jobs: what was asked for, how it ended, and what was measured."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from videxplain.sinks.files import write_whole
+from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
+
+Row = dict[str, Any]
+
+COLUMNS = (
+    *("number", "state", "error", "model", "pretrain_dataset", "method", "area", "clips"),
+    *("seconds", "overrides", "folder"),
+)
+"""Before the metrics, whose means over the clips follow."""
+
+
+def summarise(folder: Path) -> list[Row]:
+    """Rows of a sweep's folder, or of every job in a folder of outputs.
+
+    Args:
+        folder: ``outputs/sweeps/<time>``, or ``outputs``.
+
+    Returns:
+        One row an area of each finished job, and one for each other job.
+    """
+    sweep = SweepFolder(folder)
+    jobs = _of_sweep(sweep) if (folder / "jobs.json").is_file() else _of_outputs(folder)
+    return [row for job in jobs for row in job]
+
+
+def write_summary(folder: Path) -> Path:
+    """Write ``summary.csv`` into the folder.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    rows = summarise(folder)
+    path = folder / "summary.csv"
+    write_whole(path, partial(_write_csv, rows))
+    return path
+
+
+def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
+    for number, asked in enumerate(sweep.plan()):
+        state = sweep.state(number, asked)
+        yield _rows(number, asked, state)
+
+
+def _of_outputs(outputs: Path) -> Iterator[Sequence[Row]]:
+    for path in sorted(outputs.glob("results/*/*/*/*/result.json")):
+        names = dict(zip(("pretrain_dataset", "model", "method"), path.parts[-5:-2], strict=True))
+        yield _with_results({**names, "folder": str(path.parent)}, path)
+
+
+def _rows(number: int, asked: Asked, state: JobState) -> Sequence[Row]:
+    row: Row = {
+        **asked.choices,
+        "number": number,
+        "state": state.state,
+        "error": state.error,
+        "overrides": " ".join(asked.overrides),
+        "seconds": state.seconds,
+        "folder": state.folder,
+    }
+    if state.state != "done" or state.folder is None:
+        return [row]
+    return _with_results(row, Path(state.folder) / "result.json")
+
+
+def _with_results(row: Row, result: Path) -> Sequence[Row]:
+    """A row an area, with what was measured."""
+    found = json.loads(result.read_text(encoding="utf-8"))
+    common = {
+        **row,
+        "state": found["state"],
+        "error": row.get("error") or found["reason"],
+        "seconds": row.get("seconds") or sum(found.get("timings", {}).values()),
+    }
+    areas: dict[float | None, list[Mapping[str, Any]]] = {}
+    for record in found["records"]:
+        areas.setdefault(record["area"], []).append(record)
+    if not areas:
+        return [common]
+    return [
+        {**common, "area": area, "clips": len(records), **_means(records)}
+        for area, records in areas.items()
+    ]
+
+
+def _means(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Over the clips that a metric applies to."""
+    means: dict[str, float | None] = {}
+    for name in records[0]["metrics"]:
+        values = [each["metrics"][name] for each in records]
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        means[name] = fmean(known) if known else None
+    return means
+
+
+def _write_csv(rows: Sequence[Row], path: Path) -> None:
+    metrics = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*COLUMNS, *metrics])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,212 @@
+"""Results in Weights & Biases: curves, masks, animations, a table; what is on disk is the truth."""
+
+import logging
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Concatenate, Literal, ParamSpec
+
+import numpy as np
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+
+from videxplain.figures import kept_part, overlay, pictures
+from videxplain.sinks.files import clip_slug
+from videxplain.types import Attribution, Clips, Polarity, Record
+
+log = logging.getLogger(__name__)
+
+_FRAMES = 8
+"""Frames of a clip that are logged with their masks; the animation has all of them."""
+_CLASSES = {0: "the rest", 1: "kept"}
+_LONGEST_TAG = 64
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True)
+class Wandb:
+    """How jobs are logged to Weights & Biases.
+
+    Attributes:
+        project: Its name there.
+        entity: User or team; None is the one logged in.
+        mode: ``offline`` writes a folder to upload later, ``online`` uploads at once.
+        tags: Beside the names of model, data set and method.
+        attributions: Whether the arrays are uploaded too, as an artifact.
+        init_timeout: Seconds after which ``online`` gives up and goes on offline.
+    """
+
+    project: str = "videxplain"
+    entity: str | None = None
+    mode: Literal["offline", "online"] = "offline"
+    tags: Sequence[str] = ()
+    attributions: bool = False
+    init_timeout: PositiveInt = 10
+
+    def start(self, folder: Path, config: Mapping[str, Any], group: str | None) -> "WandbRun":
+        """Begin the run of a job.
+
+        Args:
+            folder: Of the job.
+            config: The completed configuration.
+            group: The sweep that the job belongs to.
+        """
+        run = WandbRun(folder, config["polarity"], attributions=self.attributions)
+        run.begin(self, self._described(folder, config, group))
+        return run
+
+    def _described(
+        self, folder: Path, config: Mapping[str, Any], group: str | None
+    ) -> dict[str, Any]:
+        model, method = (str(config["choices"][each]) for each in ("model", "method"))
+        dataset = config["pretrain_dataset"]["name"]
+        return {
+            "project": self.project,
+            "entity": self.entity,
+            "dir": str(folder),
+            "group": group,
+            "job_type": method,
+            "name": f"{model}-{method}-{folder.name}",
+            "tags": [str(tag)[:_LONGEST_TAG] for tag in (model, dataset, method, *self.tags)],
+            "config": dict(config),
+            "reinit": "create_new",
+        }
+
+
+def _careful(
+    method: Callable[Concatenate["WandbRun", _P], None],
+) -> Callable[Concatenate["WandbRun", _P], None]:
+    """Nothing that W&B does may break a job: an error is said, and nothing logged from then on."""
+
+    @wraps(method)
+    def call(self: "WandbRun", /, *arguments: _P.args, **named: _P.kwargs) -> None:
+        if self.broken:
+            return
+        try:
+            method(self, *arguments, **named)
+        except Exception as error:
+            self.broken = True
+            log.warning("W&B logs no more of this job (%s)", _line(error))
+
+    return call
+
+
+class WandbRun:
+    """The run of a job; whatever goes wrong with it is said, and the job goes on.
+
+    Args:
+        folder: Of the job.
+        polarity: How pictures reduce signed values.
+        attributions: Whether the arrays are uploaded too.
+    """
+
+    def __init__(self, folder: Path, polarity: Polarity, *, attributions: bool) -> None:
+        self.broken = False
+        self._folder, self._polarity, self._attributions = folder, polarity, attributions
+        self._records: list[Record] = []
+        self._run: Any = None
+
+    @_careful
+    def begin(self, how: Wandb, described: Mapping[str, Any]) -> None:
+        """Open the run, offline where the server cannot be reached."""
+        import wandb
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        settings = wandb.Settings(
+            console="off", silent=True, x_disable_stats=True, init_timeout=how.init_timeout
+        )
+        if how.mode == "online":
+            try:
+                self._run = wandb.init(**described, mode="online", settings=settings)
+            except (wandb.errors.CommError, wandb.errors.UsageError) as error:
+                log.warning("W&B cannot be reached (%s): logging offline", _line(error))
+        if self._run is None:
+            self._run = wandb.init(**described, mode="offline", settings=settings)
+
+    @_careful
+    def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
+        """Log a batch: for each clip and area its curves, masks and animation."""
+        areas = len(records) // len(clips)
+        for number, record in enumerate(records):
+            index, area = divmod(number, areas)
+            name = clip_slug(record.clip)
+            name += "" if record.area is None else f"/area {record.area:g}"
+            self._log_curves(f"curves/{name}", attribution, index, area)
+            self._log_pictures(name, clips, attribution, index, area)
+        self._records.extend(records)
+
+    @_careful
+    def close(self, outcome: Mapping[str, object]) -> None:
+        """Log a table with a row for each clip and area, and means to sort by."""
+        import wandb
+
+        metrics = list(self._records[0].metrics) if self._records else []
+        columns = ["clip", "area", "label", "target", "prediction", "probability"]
+        rows = [
+            [*(getattr(each, column) for column in columns), *each.metrics.values()]
+            for each in self._records
+        ]
+        self._run.log({"records": wandb.Table([*columns, *metrics], rows)})
+        for metric in metrics:
+            values = [each.metrics[metric] for each in self._records]
+            known = [value for value in values if math.isfinite(value)]
+            self._run.summary[metric] = fmean(known) if known else None
+        self._run.summary["state"] = outcome["state"]
+        if self._attributions:
+            artifact = wandb.Artifact(self._run.name, type="attributions")
+            artifact.add_dir(str(self._folder / "attributions"))
+            self._run.log_artifact(artifact)
+
+    @_careful
+    def end(self, *, failed: bool) -> None:
+        """End the run, with the exit code 1 if the job failed."""
+        folder = Path(self._run.dir).parent
+        self._run.finish(exit_code=int(failed))
+        if folder.name.startswith("offline-"):
+            log.info("W&B: to upload, wandb sync %s", folder)
+
+    def _log_curves(self, name: str, attribution: Attribution, index: int, area: int) -> None:
+        """Each against its own iterations, up to an early stop."""
+        curves = {key: curve[area, index].tolist() for key, curve in attribution.curves.items()}
+        if not curves:
+            return
+        self._run.define_metric(f"{name}/iteration")
+        self._run.define_metric(f"{name}/*", step_metric=f"{name}/iteration")
+        for iteration, values in enumerate(zip(*curves.values(), strict=True)):
+            row = {
+                f"{name}/{key}": value
+                for key, value in zip(curves, values, strict=True)
+                if not math.isnan(value)
+            }
+            if row:
+                self._run.log({f"{name}/iteration": iteration, **row})
+
+    def _log_pictures(
+        self, name: str, clips: Clips, attribution: Attribution, index: int, area: int
+    ) -> None:
+        import wandb
+
+        frames = pictures(clips, index)
+        kept = kept_part(attribution, index, area, self._polarity)
+        shown = np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int)
+        images = [
+            wandb.Image(
+                frames[t],
+                caption=f"frame {t + 1}",
+                masks={"kept": {"mask_data": kept[t].astype(np.uint8), "class_labels": _CLASSES}},
+            )
+            for t in shown
+        ]
+        figure = overlay(clips, attribution, clip=index, area=area, polarity=self._polarity)
+        with tempfile.TemporaryDirectory() as folder:
+            animation = Path(folder) / "animation.gif"
+            figure.save(animation)
+            video = wandb.Video(str(animation), format="gif")
+            self._run.log({f"masks/{name}": images, f"animations/{name}": video})
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

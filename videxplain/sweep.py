@@ -1,0 +1,212 @@
+"""Hydra's side of a sweep: which jobs there are, that they can run, and how they ended."""
+
+import logging
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+from tqdm import tqdm
+
+from videxplain.catalog import plain_values
+from videxplain.errors import ConfigError, JobsFailedError
+from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
+
+if TYPE_CHECKING:
+    from videxplain.planning import Combination, Plan, Planned
+
+log = logging.getLogger(__name__)
+
+_LOGGED = "logger=wandb"
+"""What a sweep adds, unless the command line says otherwise."""
+_NAMES = ("model", "pretrain_dataset", "method")
+
+
+class Grid(Sweeper):
+    """Every combination of the values on the command line.
+
+    All of them are checked before the first job starts, equal ones run once, impossible pairs are
+    skipped with the reason, and whatever happens to a job, the others run and a summary is written.
+
+    Args:
+        params: Further values, by key; the command line overrides them.
+    """
+
+    def __init__(self, params: Mapping[str, object] | None = None) -> None:
+        super().__init__()
+        self._params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra's call before `sweep`."""
+        self._composed, self._context = config, hydra_context
+        self._task_function = task_function
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run all jobs.
+
+        Args:
+            arguments: Overrides, of which some give several values.
+
+        Raises:
+            ConfigError: If a combination cannot run; none is started then.
+            JobsFailedError: If a job failed; the others ran.
+        """
+        plan = self._plan(arguments)
+        folder = SweepFolder(Path(self._composed.hydra.sweep.dir).absolute())
+        asked = _asked(plan)
+        folder.write_plan(asked)
+        _say(plan)
+        self._keep_reasons(plan)
+        try:
+            with _ended_in_order():
+                self._launch([list(job.overrides) for job in plan.jobs])
+        finally:
+            self._finish(folder)
+        _check_all_done(folder, asked)
+
+    def _plan(self, arguments: Sequence[str]) -> "Plan":
+        from videxplain import planning  # imports torch, which a wrong name need not wait for
+
+        combinations = [self._compose(each) for each in self._combinations(arguments)]
+        plugins = combinations[0].composed.plugins if combinations else ()
+        return planning.make_plan(combinations, [str(each) for each in plugins])
+
+    def _combinations(self, arguments: Sequence[str]) -> list[tuple[str, ...]]:
+        parser = OverridesParser.create(config_loader=self._context.config_loader)
+        given = [_LOGGED, *(f"{key}={value}" for key, value in self._params.items())]
+        values = {
+            each.get_key_element(): _values(each)
+            for each in parser.parse_overrides([*given, *arguments])
+        }
+        return list(product(*values.values()))
+
+    def _compose(self, overrides: tuple[str, ...]) -> "Combination":
+        from videxplain.planning import Combination
+
+        loader = self._context.config_loader
+        composed = loader.load_sweep_config(self._composed, list(overrides))
+        choices = plain_values(composed.hydra.runtime.choices)
+        with open_dict(composed):
+            del composed["hydra"]
+        return Combination(overrides, composed, choices)
+
+    def _launch(self, jobs: Sequence[Sequence[str]]) -> None:
+        if not jobs:
+            return
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self._context,
+            task_function=self._task_function,
+            config=self._composed,
+        )
+        try:
+            launcher.launch(jobs, initial_job_idx=0)
+        except Exception:  # each launcher has its own for a worker that died
+            log.debug("the launcher stopped", exc_info=True)
+
+    def _keep_reasons(self, plan: "Plan") -> None:
+        from videxplain import runner
+
+        for job, reason in plan.skipped:
+            runner.skip(job.config, reason)
+
+    def _finish(self, folder: SweepFolder) -> None:
+        from videxplain.report.summary import write_summary
+
+        tqdm.write(f"Summary: {write_summary(folder.path)}")
+
+
+class DryRun(Grid):
+    """Says what a sweep would do, and does nothing."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Print the plan.
+
+        Raises:
+            ConfigError: If a combination cannot run.
+        """
+        from videxplain.dry_run import describe
+
+        tqdm.write(describe(self._plan(arguments)))
+
+
+def _values(override: Override) -> list[str]:
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        message = f"{override.input_line}: a sweep needs values one by one, as in {key}=a,b"
+        raise ConfigError(message)
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _asked(plan: "Plan") -> list[Asked]:
+    skipped = [(job, "skipped", reason) for job, reason in plan.skipped]
+    merged = [(job, "merged", f"the same job as {first}") for job, first in plan.merged]
+    return [
+        *(Asked(job.overrides, _names(job)) for job in plan.jobs),
+        *(
+            Asked(job.overrides, _names(job), state, reason)  # type: ignore[arg-type]
+            for job, state, reason in (*skipped, *merged)
+        ),
+    ]
+
+
+def _names(job: "Planned") -> dict[str, str]:
+    chosen = {**job.config["choices"], "pretrain_dataset": job.config["pretrain_dataset"]["name"]}
+    return {name: str(chosen[name]) for name in _NAMES}
+
+
+def _say(plan: "Plan") -> None:
+    log.info("%d jobs", len(plan.jobs))
+    for job, reason in plan.skipped:
+        log.info("skipped: %s (%s)", reason, job)
+    for job, first in plan.merged:
+        log.info("the same job as %s: %s", first, job)
+
+
+def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
+    states = {
+        number: folder.state(number, each)
+        for number, each in enumerate(asked)
+        if each.state == "pending"
+    }
+    wrong = {number: state for number, state in states.items() if state.state != "done"}
+    if wrong:
+        number, first = next(iter(wrong.items()))
+        message = (
+            f"{len(wrong)} of {len(states)} jobs are not done; the first is "
+            f"{' '.join(asked[number].overrides) or 'the only one'}: {_how(first)}; "
+            "the same command repeats what is missing"
+        )
+        raise JobsFailedError(message)
+
+
+def _how(state: JobState) -> str:
+    if state.state == "failed":
+        return str(state.error)
+    return "it was never started" if state.state == "pending" else "its process died"
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the sweep as Ctrl+C does, so that its summary is written."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,51 @@
+"""The command ``videxplain-sweep``: what a sweep would do, and what one has done.
+
+Exit codes: 0 done, 2 the user's mistake, told in a sentence.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from videxplain import cli
+from videxplain.errors import ConfigError, VidexplainError
+from videxplain.report.summary import write_summary
+
+_HELP = {"-h", "--help"}
+
+
+def main() -> None:
+    """Run the command ``videxplain-sweep``."""
+    if sys.argv[1:2] == ["plan"] and not _HELP & set(sys.argv[2:3]):
+        sys.argv = ["videxplain", *_as_sweep(sys.argv[2:]), "hydra/sweeper=dry_run"]
+        cli.main()
+        return
+    try:
+        _summary(_parser().parse_args().folder)
+    except VidexplainError as error:
+        tqdm.write(f"videxplain-sweep: {error}", file=sys.stderr)
+        sys.exit(cli.USERS_MISTAKE)
+
+
+def _as_sweep(arguments: list[str]) -> list[str]:
+    known = {"-m", "--multirun"} & set(arguments)
+    return arguments if known else ["-m", *arguments]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="videxplain-sweep", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="plan|summary")
+    planned = commands.add_parser("plan", help="the jobs of a sweep, its passes and hours")
+    planned.add_argument("arguments", nargs="*", help="those of the command videxplain -m")
+    told = commands.add_parser("summary", help="write summary.csv anew")
+    told.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for every job")
+    return parser
+
+
+def _summary(folder: Path) -> None:
+    if not (folder / "jobs.json").is_file() and not (folder / "results").is_dir():
+        message = f"{folder} holds no sweep: give outputs/sweeps/<time>, or a folder of outputs"
+        raise ConfigError(message)
+    tqdm.write(str(write_summary(folder)))
