@@ -66,7 +66,7 @@ class Wandb:
         return {
             "project": self.project,
             "entity": self.entity,
-            "dir": str(folder),
+            "dir": str(folder.absolute()),  # W&B's own process may stand in another folder
             "group": group,
             "job_type": method,
             "name": f"{model}-{method}-{folder.name}",
@@ -157,12 +157,17 @@ class WandbRun:
         self._run.summary["state"] = outcome["state"]
         if self._attributions:
             artifact = wandb.Artifact(self._run.name, type="attributions")
-            artifact.add_dir(str(self._folder / "attributions"))
+            for path in sorted((self._folder / "attributions").iterdir()):
+                artifact.add_file(str(path))
             self._run.log_artifact(artifact)
 
-    @_careful
     def end(self, *, failed: bool) -> None:
-        """End the run, with the exit code 1 if the job failed."""
+        """End the run, with the exit code 1 if the job failed; one that broke is ended too."""
+        self.broken = self._run is None
+        self._finish(failed=failed)
+
+    @_careful
+    def _finish(self, *, failed: bool) -> None:
         folder = Path(self._run.dir).parent
         self._run.finish(exit_code=int(failed))
         if folder.name.startswith("offline-"):
