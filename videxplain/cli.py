@@ -17,12 +17,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config
-from videxplain.errors import ConfigError, JobsFailedError, VidexplainError, unknown_name
+from videxplain.errors import JobsFailedError, VidexplainError, unknown_name
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
-_PLUGINS = "plugins="
 _METHOD = "method="
 _HELP = {"--help", "-h"}
 
@@ -108,7 +107,7 @@ def _explain(
     given: Sequence[str],
     sweep: str | None = None,
 ) -> Path:
-    plugins = _plugins(composed, given)
+    plugins = config.plugins(composed, given)
     completed = config.complete(composed, choices)
     config.check_pair(completed)
 
@@ -159,18 +158,6 @@ def _check_arguments(arguments: Sequence[str]) -> None:
     _, rest = parser.parse_known_args(list(arguments))
     if not set(arguments) & set(_OTHER_CONFIG):
         config.check_overrides([each for each in rest if "=" in each and each[0] != "-"])
-
-
-def _plugins(composed: DictConfig, arguments: Sequence[str]) -> list[str]:
-    """Packages that a ``_target_`` may name; a file must not grant itself any."""
-    if not isinstance(composed.plugins, ListConfig):
-        message = f"plugins={composed.plugins!r}: give a list, as in plugins=[mynets]"
-        raise ConfigError(message)
-    named = [str(each) for each in composed.plugins]
-    if named and not any(argument.startswith(_PLUGINS) for argument in arguments):
-        message = f"plugins={named} stands in a file: give plugins=[...] on the command line"
-        raise ConfigError(message)
-    return named
 
 
 def _tell(error: Exception) -> None:

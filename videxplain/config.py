@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from videxplain import catalog, model_choice
 from videxplain.errors import ConfigError, unknown_name
@@ -27,6 +27,7 @@ RENAMED = {
 }
 """Keys of the published code, and what to write instead."""
 
+_PLUGINS = "plugins="
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics", "precision")
 _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
@@ -98,6 +99,26 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     _check_named(plain)
     chosen = {group: choices.get(group) for group in ("model", "method")}
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
+
+
+def plugins(composed: DictConfig, arguments: Sequence[str]) -> list[str]:
+    """Packages that a ``_target_`` may name; a file must not grant itself any.
+
+    Args:
+        composed: What Hydra made of files and command line.
+        arguments: Those of the command line.
+
+    Raises:
+        ConfigError: If they stand in a file, or are no list.
+    """
+    if not isinstance(composed.plugins, ListConfig):
+        message = f"plugins={composed.plugins!r}: give a list, as in plugins=[mynets]"
+        raise ConfigError(message)
+    named = [str(each) for each in composed.plugins]
+    if named and not any(argument.startswith(_PLUGINS) for argument in arguments):
+        message = f"plugins={named} stands in a file: give plugins=[...] on the command line"
+        raise ConfigError(message)
+    return named
 
 
 def check_pair(config: Mapping[str, Any]) -> None:

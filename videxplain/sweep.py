@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from tqdm import tqdm
 
+from videxplain import config
 from videxplain.catalog import plain_values
 from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
@@ -46,7 +47,11 @@ class Grid(Sweeper):
         self._params = params or {}
 
     def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+        self,
+        *,
+        hydra_context: HydraContext,
+        task_function: TaskFunction,
+        config: DictConfig,
     ) -> None:
         """Hydra's call before `sweep`."""
         self._composed, self._context = config, hydra_context
@@ -79,8 +84,10 @@ class Grid(Sweeper):
         from videxplain import planning  # imports torch, which a wrong name need not wait for
 
         combinations = [self._compose(each) for each in self._combinations(arguments)]
-        plugins = combinations[0].composed.plugins if combinations else ()
-        return planning.make_plan(combinations, [str(each) for each in plugins])
+        plugins = {
+            name for each in combinations for name in config.plugins(each.composed, arguments)
+        }
+        return planning.make_plan(combinations, sorted(plugins))
 
     def _combinations(self, arguments: Sequence[str]) -> list[tuple[str, ...]]:
         parser = OverridesParser.create(config_loader=self._context.config_loader)
