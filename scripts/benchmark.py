@@ -76,7 +76,7 @@ def main() -> None:
 
 def _device_name(device: str) -> str:
     """With a word on what could not be measured."""
-    if device == "cuda":
+    if device.startswith("cuda"):
         return torch.cuda.get_device_name()
     there = "not asked for" if torch.cuda.is_available() else "none at hand: nothing was measured"
     return f"{device}; CUDA device: {there}"
@@ -96,7 +96,7 @@ def _arguments() -> argparse.Namespace:
     if arguments.quick:
         arguments.models, arguments.runs = QUICK, 3
     if not arguments.precisions:
-        arguments.precisions = PRECISIONS if arguments.device == "cuda" else PRECISIONS[:1]
+        arguments.precisions = PRECISIONS if arguments.device.startswith("cuda") else PRECISIONS[:1]
     return arguments
 
 
@@ -144,7 +144,7 @@ def _search(
 def _seconds(run: Callable[[], None], device: str) -> float:
     start = time.perf_counter()
     run()
-    if device == "cuda":
+    if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
@@ -265,7 +265,7 @@ def _peak_of(*what: str) -> float:
 
 
 def _print_peak(model: str, precision: Precision, what: str, device: str) -> None:
-    on_gpu = device == "cuda"
+    on_gpu = device.startswith("cuda")
     before = 0.0 if on_gpu else _held("VmRSS")
     classifier, clips = _problem(model, precision, device)
     run = (

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -46,6 +47,7 @@ def expected(layer: nn.Module, features: Tensor, slopes: Tensor | None) -> tuple
     return output.detach(), torch.autograd.grad(output, features, weights)[0]
 
 
+torch.manual_seed(0)  # for the layers' own weights
 LAYERS: list[Convolution] = [
     nn.Conv3d(3, 20, (3, 7, 7), (1, 2, 2), (1, 3, 3)),
     nn.Conv3d(3, 20, 7, 2, 3, bias=False),
@@ -63,7 +65,7 @@ LAYERS: list[Convolution] = [
     nn.Conv2d(128, 130, 3, padding=1),
     nn.Conv2d(32, 32, 3, groups=32, padding=1),
     nn.Conv2d(130, 140, 1),
-    nn.Conv3d(64, 4, (8, 19, 19), (1, 4, 4), bias=False),
+    nn.Conv3d(4, 4, (8, 19, 19), (1, 4, 4), bias=False),
     nn.Conv2d(300, 30, (18, 20)),
 ]
 
@@ -89,7 +91,7 @@ def test_a_frozen_convolution_is_the_convolution(layer: Convolution, size: tuple
 
 def norm_for(layer: Convolution) -> BatchNorm:
     kind = nn.BatchNorm3d if isinstance(layer, nn.Conv3d) else nn.BatchNorm2d
-    norm: BatchNorm = kind(layer.out_channels).double().eval()
+    norm: BatchNorm = kind(layer.out_channels, eps=1e-3).double().eval()
     for seed, value in enumerate((*norm.parameters(), *norm.buffers())):
         if value.is_floating_point():
             value.data.copy_(random(*value.shape, seed=seed).abs() + 0.1)
@@ -256,3 +258,133 @@ def test_memory_layouts_are_those_of_the_kernels() -> None:
         features = torch.randn(1, 8, *[6] * axes)
         layer = (nn.Conv2d, nn.Conv3d)[axes - 2](8, 8, 3)
         assert FrozenConvolution(layer, None)(features).is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("name", ["tiny_tsm", "tiny_r2plus1d", "mc3", "i3d"])
+def test_every_convolution_of_the_known_networks_is_frozen(name: str) -> None:
+    own = name.startswith("tiny")
+    classifier = vx.load_model(name, weights="auto" if own else "random", device="cpu")
+    size = (64, 64) if name == "mc3" else classifier.size
+    classifier.accelerated(torch.randn(1, 3, classifier.frames, *size))
+    quick = classifier._accelerated._quick
+    assert quick is not None
+    wanted = {each for each, layer in classifier.net.named_modules() if can_freeze(layer)}
+    assert set(frozen_parts(classifier._accelerated)) == wanted
+    assert not any(can_fold(layer) for layer in quick.modules())
+
+
+def test_searches_and_all_that_ask_often_are_accelerated() -> None:
+    classifier = vx.load_model("tiny_tsm", device="cpu")
+    clips = classifier.preprocess(vx.shapes(num_clips=1))
+    for method in ("3d_ep", "integrated_grad", "smooth_grad"):
+        vx.explain(classifier, clips, method)
+        assert classifier._accelerated._quick is not None, method
+        classifier._accelerated = Accelerated()
+
+
+def test_a_norm_without_weights_is_folded() -> None:
+    layer, norm = nn.Conv3d(4, 6, 3), nn.BatchNorm3d(6, affine=False)
+    norm.running_mean.normal_()  # type: ignore[union-attr]
+    norm.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    features = torch.randn(1, 4, 5, 8, 8)
+    expect = expected(nn.Sequential(layer, norm.eval()), features, None)
+    assert differ(FrozenConvolution(layer, norm)(features), expect[0]) < FLOAT32
+
+
+def test_gradients_reach_inputs_that_no_output_sees() -> None:
+    layer = nn.Conv3d(3, 8, 2, 2)
+    features = torch.randn(1, 3, 5, 9, 7, requires_grad=True)
+    output = FrozenConvolution(layer, None)(features)
+    (gradient,) = torch.autograd.grad(output.sum(), features)
+    expect = expected(layer, features.detach(), torch.ones_like(output))
+    assert differ(gradient, expect[1]) < FLOAT32
+
+
+class AsksItsLayer(Net):
+    def forward(self, frames: Tensor) -> Tensor:
+        logits: Tensor = super().forward(frames.to(self.first.weight.dtype))
+        return logits
+
+
+class AsksItsParameters(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.only = nn.Conv3d(3, 4, 3)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        logits: Tensor = self.only(frames.to(next(self.parameters()).dtype)).mean((2, 3, 4))
+        return logits
+
+
+class NamesItsInput(Net):
+    def forward(self, frames: Tensor) -> Tensor:
+        logits: Tensor = self.first(input=frames).mean((2, 3, 4))
+        return logits
+
+
+@pytest.mark.parametrize(
+    "net",
+    [AsksItsLayer(), AsksItsParameters(), NamesItsInput()],
+    ids=lambda net: type(net).__name__,
+)
+def test_a_network_that_a_copy_does_not_suit_runs_itself(net: nn.Module) -> None:
+    classifier = VideoClassifier(net, frames=6, size=(10, 12))
+    frames = torch.randn(1, 3, 6, 10, 12)
+    assert torch.equal(classifier.accelerated(frames), classifier(frames))
+
+
+def test_a_copy_made_where_no_gradient_can_be_serves_where_one_can() -> None:
+    classifier = VideoClassifier(Net().double(), frames=6, size=(10, 12))
+    frames = random(1, 3, 6, 10, 12)
+    with torch.inference_mode():
+        classifier.accelerated(frames)
+    found = logits_and_gradient(classifier.accelerated, frames)
+    assert differ(found[1], logits_and_gradient(classifier, frames)[1]) < FLOAT64
+
+
+def test_several_threads_may_ask_first() -> None:
+    classifier = vx.load_model("tiny_tsm", device="cpu")
+    frames = torch.randn(1, 3, 16, 64, 64)
+    expect = classifier(frames)
+    for _ in range(3):
+        classifier._accelerated = Accelerated()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(classifier.accelerated, [frames] * 4))
+        assert all(differ(each, expect) < 1e-4 for each in found)
+        assert frozen_parts(classifier._accelerated)
+
+
+@pytest.mark.parametrize("change", ["act", "running_var"])
+def test_other_changes_are_seen(change: str) -> None:
+    net = Net().eval()
+    classifier = VideoClassifier(net, frames=6, size=(10, 12))
+    frames = torch.randn(1, 3, 6, 10, 12)
+    classifier.accelerated(frames)
+    if change == "act":
+        net.norm = nn.BatchNorm3d(8).eval()
+    else:
+        net.norm.running_var.mul_(4)  # type: ignore[union-attr]
+    assert differ(classifier.accelerated(frames), classifier(frames)) < 1e-4
+
+
+class SaysItsType(nn.Module):
+    """Logits that tell what a convolution computed in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv3d(3, 2, 1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        features = self.convolution(frames)
+        mixed = features.dtype == torch.bfloat16
+        logits: Tensor = features.float().mean((2, 3, 4)) * 0 + float(mixed)
+        return logits
+
+
+def test_convolutions_compute_in_the_precision_that_was_chosen() -> None:
+    classifier = VideoClassifier(SaysItsType(), frames=4, size=(8, 8))
+    frames = torch.randn(1, 3, 4, 8, 8)
+    for precision, told in (("float32", 0.0), ("bfloat16", 1.0), ("float32", 0.0)):
+        classifier.precision = precision  # type: ignore[assignment]
+        assert classifier(frames).tolist() == [[told, told]]
+        assert classifier.accelerated(frames).tolist() == [[told, told]]

@@ -15,7 +15,7 @@ from tests.formulas import SmallNet, clip
 from videxplain import api, catalog
 from videxplain.errors import ConfigError
 from videxplain.methods.extremal.optimizers import SGD, Adam, Optimizer, keep
-from videxplain.methods.extremal.rows import WINDOW
+from videxplain.methods.extremal.rows import WINDOW, Rows
 from videxplain.methods.extremal.search import ExtremalPerturbation
 from videxplain.metrics.masks import ConvergedAt
 from videxplain.models.classifier import VideoClassifier
@@ -217,3 +217,59 @@ def test_the_quick_recipe_is_as_good_as_the_papers(method: str, tmp_path: Path) 
     assert quick["iterations"] * 5 <= paper["iterations"] == 2000
     for higher_is_better in ("kept", "insertion AUC", "top 5 %"):
         assert quick[higher_is_better] > paper[higher_is_better] - 0.01
+
+
+def test_the_search_takes_the_rate_of_the_recipe(
+    precise: VideoClassifier, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    step = torch.optim.Adam.step
+
+    def note(self: torch.optim.Adam) -> None:
+        taken.append(self.param_groups[0]["lr"])
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", note)
+    method = search("3d_ep", num_iter=12, early_stop=False)
+    method(precise, clips, TARGET)
+    wanted = [method.optimizer.pace(iteration, 12).learning_rate for iteration in range(12)]
+    assert taken == pytest.approx(wanted)
+    assert taken[0] > 5 * taken[-1]
+
+
+def test_nothing_rests_before_every_term_has_begun(precise: VideoClassifier) -> None:
+    """STEP's core term begins at iteration 101; wide areas are found long before."""
+    found = api.explain(
+        precise,
+        Clips(clip(1, 8, 28, 28).double()),
+        "step",
+        perturb="paper",
+        num_iter=110,
+        early_stop=True,
+        perturb_area=0.9,
+    )
+    assert not found.curves["energy"][..., :101].isnan().any()
+
+
+def rows_of(numbers: list[tuple[float, float]]) -> Rows:
+    rows = Rows((0.1,), torch.zeros(1, 1, 2, 3, 3), len(numbers))
+    for area, probability in numbers:
+        seen = {"visible_area": torch.tensor([area]), "probability": torch.tensor([probability])}
+        rows.add(seen, (300.0, 0.01))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("count", "last", "rests"),
+    [
+        (WINDOW, (0.1, 0.5), True),
+        (WINDOW - 1, (0.1, 0.5), False),
+        (WINDOW, (0.1009, 0.5), True),
+        (WINDOW, (0.1011, 0.5), False),
+        (WINDOW, (0.1, 0.5099), True),
+        (WINDOW, (0.1, 0.5101), False),
+    ],
+)
+def test_what_counts_as_rest(count: int, last: tuple[float, float], *, rests: bool) -> None:
+    rows = rows_of([(0.1, 0.5)] * (count - 1) + [last])
+    assert rows.at_rest().tolist() == [rests]

@@ -11,8 +11,8 @@ from videxplain.errors import ConfigError
 CHOICES = ("auto", "cuda", "cpu", "mps")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's malloc.h."""
-_LARGEST = 2**31 - 1
-"""Bytes, the most that mallopt takes: no block and no gap between blocks is larger than this."""
+_SIZES = (2**31 - 1, 32 << 20)
+"""Bytes: the most that mallopt takes, and the most that it takes before glibc 2.35."""
 
 
 def pick_device(choice: str) -> torch.device:
@@ -61,6 +61,8 @@ def keep_freed_memory() -> None:
     pages; the features of two clips are that large, and an iteration takes up to a third longer.
     Elsewhere than on glibc nothing is done.
     """
-    if platform.libc_ver()[0] == "glibc":
-        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(option, _LARGEST)
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    if any(mallopt(_M_MMAP_THRESHOLD, size) for size in _SIZES):
+        mallopt(_M_TRIM_THRESHOLD, _SIZES[0])

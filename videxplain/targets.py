@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import torch
 from torch import Tensor
 
 from videxplain.errors import ConfigError, DataError, unknown_name
-from videxplain.types import Classifier, Clips, Logits, Targets
+from videxplain.types import Classifier, Clips, Logits, Targets, Video
 
 _INDEX = re.compile(r"-?\d+")
 Choice = str | int | Sequence[str | int] | Tensor
@@ -95,3 +96,11 @@ def _check_names(classifier: Classifier, logits: Logits) -> None:
     if named != classes:
         message = f"{named} class_names for a network of {classes} classes: give one a class"
         raise ConfigError(message)
+
+
+def longer_labels(video: Video) -> list[str]:
+    """A video's name and its parts up to a ``-`` that are longer than its label, longest first."""
+    name = PurePosixPath(video.name)
+    cuts = [index for index, letter in enumerate(name.name) if letter == "-"]
+    starts = [name.name, name.stem, *(name.name[:cut] for cut in reversed(cuts))]
+    return [each for each in starts if each.startswith(f"{video.label}-")]

@@ -2,9 +2,11 @@
 
 import copy
 import logging
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +29,15 @@ class Accelerated:
     """Runs a frozen network through a quicker copy of it.
 
     The copy shares all parameters but those of convolutions. It is made when the network is first
-    asked and whenever its parameters, or the precision, have changed since, and used only if both
-    give the same logits; a network with hooks, which want to see its own layers, runs itself.
+    asked and whenever its layers, its parameters or the precision have changed since, and used only
+    if both give the same logits; a network with hooks, which want to see its own layers, runs
+    itself. What is written through ``.data`` leaves no trace, and goes unseen.
     """
 
     def __init__(self) -> None:
         self._quick: nn.Module | None = None
         self._state: tuple[object, ...] = ()
+        self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Accelerated"], tuple[()]]:
         """Copies and pickles start anew: laid-out weights belong to this process."""
@@ -46,13 +50,24 @@ class Accelerated:
             net: In evaluation mode, its parameters frozen.
             frames: Its input.
         """
-        if any(getattr(module, kind) for module in net.modules() for kind in _HOOKS):
-            return _ask(net, frames)
+        with self._lock:
+            quick = net if _has_hooks(net) else self._prepared(net, frames)
+        return _ask(quick, frames)
+
+    def _prepared(self, net: nn.Module, frames: Tensor) -> nn.Module:
         mixed = torch.is_autocast_enabled(frames.device.type)
-        state = (mixed, *((each.data_ptr(), _version(each)) for each in _tensors(net)))
+        modules = tuple((id(each), each.training) for each in net.modules())
+        tensors = tuple((each.data_ptr(), _version(each)) for each in _tensors(net))
+        state = (mixed, modules, tensors)
         if self._quick is None or state != self._state:
-            self._quick, self._state = _quicker(net, frames.detach()[:1]), state
-        return _ask(self._quick, frames)
+            with torch.inference_mode(mode=False), torch.no_grad():
+                self._quick = _quicker(net, frames.detach()[:1].clone())
+            self._state = state
+        return self._quick
+
+
+def _has_hooks(net: nn.Module) -> bool:
+    return any(getattr(module, kind) for module in net.modules() for kind in _HOOKS)
 
 
 def _ask(net: nn.Module, frames: Tensor) -> Tensor:
@@ -70,24 +85,30 @@ def _tensors(net: nn.Module) -> Iterator[Tensor]:
     yield from net.buffers()
 
 
-@torch.no_grad()
 def _quicker(net: nn.Module, frames: Tensor) -> nn.Module:
     """A copy that gives the same logits, else the network itself."""
-    full = torch.autocast(frames.device.type, enabled=False)  # lest rounding hide a difference
-    with full:
-        expected, norms = _norm_after(net, frames.clone())
     try:
+        with _full_precision(frames.device):  # lest rounding hide a difference, or look like one
+            expected, norms = _norm_after(net, frames.clone())
         quick = _copy_of(net, norms)
-        with full:
+        with _full_precision(frames.device):
             found = _ask(quick, frames.clone())
-    except (RuntimeError, TypeError, copy.Error) as error:
-        log.debug("the network runs as it is: %s", error)
+    except Exception as error:  # a network may ask anything of its own layers
+        log.info("the network runs as it is, not accelerated (%r)", error)
         return net
     tolerance = _AGREES * expected.abs().max().item()
     if not torch.allclose(found, expected, rtol=0, atol=tolerance, equal_nan=True):
-        log.debug("the network runs as it is: folded, its logits are others")
+        log.info("the network runs as it is, not accelerated (folded, its logits are others)")
         return net
     return quick
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    cudnn = torch.backends.cudnn
+    exact = cudnn.flags(enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False)
+    with torch.autocast(device.type, enabled=False), exact:
+        yield
 
 
 def _norm_after(net: nn.Module, frames: Tensor) -> tuple[Tensor, dict[str, str]]:
@@ -98,6 +119,8 @@ def _norm_after(net: nn.Module, frames: Tensor) -> tuple[Tensor, dict[str, str]]
     calls: Counter[str] = Counter()
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if not inputs:
+            return
         name = names[module]
         calls[name] += 1
         maker, convolution = made.get(id(inputs[0]), (None, ""))

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
-from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,7 +18,7 @@ from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
-from videxplain.targets import class_index, find_class
+from videxplain.targets import class_index, find_class, longer_labels
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
 Precision = Literal["float32", "bfloat16"]
-"""The type of a network's weights, or PyTorch's mixed precision."""
+"""That of a network's weights, or PyTorch's mixed precision."""
 
 _SIDES = 2
 _AXES = 5
@@ -131,10 +130,12 @@ class VideoClassifier(nn.Module):
             raise ConfigError(message)
         # a copy: a first layer that works in place must not change the caller's frames
         shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
-        # cuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch's own kernels can
-        enabled = torch.backends.cudnn.enabled and not self._recurs
-        with torch.backends.cudnn.flags(enabled=enabled), self._mixed():
+        with self._differentiable(), self._mixed():
             return net(shaped).to(frames)
+
+    def _differentiable(self) -> AbstractContextManager[object]:
+        """CuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch itself can."""
+        return torch.backends.cudnn.flags(enabled=False) if self._recurs else nullcontext()
 
     def _mixed(self) -> AbstractContextManager[object]:
         if self._precision == "float32":
@@ -227,7 +228,7 @@ class VideoClassifier(nn.Module):
         """
         if video.label is None:
             return None
-        for text in _longer_labels(video):
+        for text in longer_labels(video):
             named = find_class(text, self.class_names)
             if named is not None:
                 return named
@@ -294,11 +295,3 @@ class VideoClassifier(nn.Module):
             return True
         shorter = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
         return all(given >= side for given, side in zip(shorter, self.size, strict=False))
-
-
-def _longer_labels(video: Video) -> list[str]:
-    """A video's name and its parts up to a ``-`` that are longer than its label, longest first."""
-    name = PurePosixPath(video.name)
-    cuts = [index for index, letter in enumerate(name.name) if letter == "-"]
-    starts = [name.name, name.stem, *(name.name[:cut] for cut in reversed(cuts))]
-    return [each for each in starts if each.startswith(f"{video.label}-")]

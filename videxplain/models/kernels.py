@@ -14,6 +14,10 @@ from torch.nn.grad import conv2d_input, conv3d_input
 
 LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 """Channels innermost, by the number of axes that a kernel moves along."""
+_OPERATORS = (
+    *("_reorder_convolution_weight", "_convolution_pointwise"),
+    *("_reorder_convolution_transpose_weight", "_convolution_transpose_pointwise"),
+)
 _TO_PHASES = {
     2: "o c (j y) (i x) -> (c y x) o j i",
     3: "o c (k z) (j y) (i x) -> (c z y x) o k j i",
@@ -46,7 +50,7 @@ def available(weight: Tensor) -> bool:
         weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hasattr(torch.ops.mkldnn, "_convolution_transpose_pointwise")
+        and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
-from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -57,8 +57,8 @@ class SGD:
     """
 
     learning_rate: PositiveFloat = 0.05
-    momentum: NonNegativeFloat = 0.9
-    dampening: NonNegativeFloat = 0.9
+    momentum: Beta = 0.9
+    dampening: Beta = 0.9
 
     def start(self, coarse: Coarse) -> torch.optim.Optimizer:
         """Of PyTorch."""

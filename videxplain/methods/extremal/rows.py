@@ -106,7 +106,7 @@ class Rows:
 
 
 def _settled(before: tuple[float, ...], now: tuple[float, ...]) -> bool:
-    return all(
+    return all(now) and all(  # a weight of 0 has still to begin
         max(one, other) <= _SETTLED * min(one, other)
         for one, other in zip(before, now, strict=True)
     )
