@@ -161,11 +161,18 @@ def test_a_killed_sweep_is_summarised_and_resumed(tmp_path: Path, run_sweep: Run
     assert {row["state"] for row in summary()} == {"done"}
 
 
+START = """
+import signal
+from videxplain.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind a shell
+main()
+"""
 MANY = (*QUICK, "method=3d_ep", "num_iter=60", "perturb_area=0.1,0.2,0.3,0.4,0.5,0.6")
 
 
 def sweep_of_many(folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", "from videxplain.cli import main; main()", "-m", *MANY]
+    command = [sys.executable, "-c", START, "-m", *MANY]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
 
 

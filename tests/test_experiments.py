@@ -1,0 +1,43 @@
+"""The files of conf/experiment."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
+
+from tests.commands import runner
+from videxplain import catalog, cli, config
+
+NAMES = catalog.names("experiment")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_is_complete(name: str) -> None:
+    with initialize_config_dir(str(catalog.conf_folder()), version_base="1.3"):
+        composed = compose("config", [f"experiment={name}"], return_hydra_config=True)
+    choices = dict(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    completed = config.complete(composed, choices)
+    assert completed["save_label"] == name
+    catalog.build(completed["method"], "method")
+    text = catalog.text("experiment", name)
+    assert "Expected: " in text
+    assert "Needs" in text
+
+
+def test_smoke_runs_every_method(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = runner("videxplain", cli.main, monkeypatch, capsys)
+    assert run("experiment=smoke", "data.num_clips=1").code == 0
+    (path,) = Path("outputs/sweeps").glob("*/summary.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["state"] for row in rows} == {"done"}
+    assert {row["method"] for row in rows} == set(catalog.names("method"))
+    assert {row["model"] for row in rows} == {"tiny_r2plus1d", "tiny_tsm"}
+    assert len(list(Path("outputs").glob("results/*/*/*/*/wandb/offline-run-*"))) == len(rows)
