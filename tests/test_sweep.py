@@ -135,7 +135,7 @@ def test_finished_jobs_of_another_sweep_are_found(run: Run) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
 def test_a_stopped_sweep_leaves_its_summary(number: int, code: int, tmp_path: Path) -> None:
     process = sweep_of_many(tmp_path)
-    wait_for(tmp_path, jobs=1)
+    wait_for(tmp_path, jobs=2)  # so that the first one is accounted for
     process.send_signal(number)
     assert process.wait(60) == code
     (path,) = tmp_path.glob("outputs/sweeps/*/summary.csv")
