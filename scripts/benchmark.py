@@ -188,7 +188,7 @@ def _measure(
             "iteration s": step,
             "ratio": step / once,
             "set-up s": median(starts[method]) - step,
-            "first set-up s": first - step,
+            "first set-up s": first - step if method == arguments.methods[0] else float("nan"),
             "published iteration s": published,
             "published ratio": published / once,
             "clip s (extrapolated)": clip,

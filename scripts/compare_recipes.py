@@ -50,14 +50,12 @@ def main() -> None:
     subjects = [_shapes(name, arguments.clips) for name in arguments.networks]
     if arguments.lrcn:
         subjects.append(_lrcn(arguments.lrcn, arguments.videos))
-    rows = [
-        row
-        for subject in subjects
-        for method in tqdm(arguments.methods, desc=subject.name, disable=None)
-        for row in _compare(subject, method)
-    ]
+    rows: list[dict[str, object]] = []
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(rows, indent=1))
+    for subject in subjects:
+        for method in tqdm(arguments.methods, desc=subject.name, disable=None):
+            rows += _compare(subject, method)
+            arguments.output.write_text(json.dumps(rows, indent=1))  # whole, it takes an hour
     print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3f"))
 
 

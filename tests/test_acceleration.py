@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 import videxplain as vx
 from videxplain.models import kernels
 from videxplain.models.acceleration import Accelerated
-from videxplain.models.classifier import VideoClassifier
+from videxplain.models.classifier import Precision, VideoClassifier
 from videxplain.models.convolution import (
     BatchNorm,
     Convolution,
@@ -384,7 +384,8 @@ class SaysItsType(nn.Module):
 def test_convolutions_compute_in_the_precision_that_was_chosen() -> None:
     classifier = VideoClassifier(SaysItsType(), frames=4, size=(8, 8))
     frames = torch.randn(1, 3, 4, 8, 8)
-    for precision, told in (("float32", 0.0), ("bfloat16", 1.0), ("float32", 0.0)):
-        classifier.precision = precision  # type: ignore[assignment]
+    chosen: list[tuple[Precision, float]] = [("float32", 0), ("bfloat16", 1), ("float32", 0)]
+    for precision, told in chosen:
+        classifier.precision = precision
         assert classifier(frames).tolist() == [[told, told]]
         assert classifier.accelerated(frames).tolist() == [[told, told]]

@@ -116,8 +116,7 @@ def test_second_clip_is_its_own(
 ) -> None:
     """In float64: rounding, which a batch changes, would show where a gradient is near zero."""
     precise, frames = copy.deepcopy(classifier).double(), clips.frames.double()
-    differences = alone_and_in_a_batch(precise, Clips(frames, clips.labels, clips.names), method)
-    assert differences.max() < 1e-6
+    check_alone(precise, Clips(frames, clips.labels, clips.names), method, 1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -126,19 +125,20 @@ def test_second_clip_is_its_own_in_float32(
 ) -> None:
     """Masks by the paper's recipe, whose steps are as small as the gradients are.
 
-    A few values may differ by more than rounding: where it decides the side of a ReLU.
+    With the reward of 2D-EP and 3D-EP for STEP too: under its own, masks are still flat after three
+    steps, and rounding decides which of their nearly equal values rank among the highest.
     """
-    differences = alone_and_in_a_batch(classifier, clips, few(name, perturb="paper"))
-    assert differences.quantile(0.99) < 1e-4
-    assert differences.max() < 1e-2
+    check_alone(classifier, clips, few(name, perturb="paper", reward_weight=100), 1e-4)
 
 
-def alone_and_in_a_batch(classifier: VideoClassifier, clips: Clips, method: Explainer) -> Tensor:
-    """By how much a second clip's values differ, as shares of the largest value."""
+def check_alone(
+    classifier: VideoClassifier, clips: Clips, method: Explainer, tolerance: float
+) -> None:
     both = api.explain(classifier, clips, method)
     second = Clips(clips.frames[1:], clips.labels[1:], clips.names[1:])  # type: ignore[index]
     alone = api.explain(classifier, second, method)
-    return (both.values[:, 1:] - alone.values).abs().flatten() / both.values.abs().max()
+    scale = both.values.abs().max().item()
+    torch.testing.assert_close(both.values[:, 1:], alone.values, atol=tolerance * scale, rtol=0)
 
 
 @pytest.mark.parametrize("name", METHODS)

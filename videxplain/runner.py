@@ -122,7 +122,6 @@ def skip(completed: Mapping[str, Any], reason: str) -> None:
     join_group(completed, folder)
     skipped = {"state": "skipped", "reason": reason, "config": dict(completed), "records": []}
     write_json(folder / "result.json", {"format": config.FORMAT, **skipped})
-    log.info("skipped: %s", reason)
 
 
 def run(job: Job, sweep: str | None = None) -> Result:

@@ -69,13 +69,14 @@ class Grid(Sweeper):
         """
         plan = self._plan(arguments)
         folder = SweepFolder(Path(self._composed.hydra.sweep.dir).absolute())
-        asked = _asked(plan)
+        asked, jobs = _asked(plan), [list(job.overrides) for job in plan.jobs]
         folder.write_plan(asked)
         _say(plan)
         self._keep_reasons(plan)
+        del plan  # with it go the networks that were built to check the jobs
         try:
             with _ended_in_order():
-                self._launch([list(job.overrides) for job in plan.jobs])
+                self._launch(jobs)
         finally:
             self._finish(folder)
         _check_all_done(folder, asked)
@@ -118,8 +119,8 @@ class Grid(Sweeper):
         )
         try:
             launcher.launch(jobs, initial_job_idx=0)
-        except Exception:  # each launcher has its own for a worker that died
-            log.debug("the launcher stopped", exc_info=True)
+        except Exception as error:  # each launcher has its own for a worker that died
+            log.warning("the launcher stopped (%r)", error)
 
     def _keep_reasons(self, plan: "Plan") -> None:
         from videxplain import runner
@@ -158,13 +159,12 @@ def _values(override: Override) -> list[str]:
 
 
 def _asked(plan: "Plan") -> list[Asked]:
-    skipped = [(job, "skipped", reason) for job, reason in plan.skipped]
-    merged = [(job, "merged", f"the same job as {first}") for job, first in plan.merged]
     return [
         *(Asked(job.overrides, _names(job)) for job in plan.jobs),
+        *(Asked(job.overrides, _names(job), "skipped", reason) for job, reason in plan.skipped),
         *(
-            Asked(job.overrides, _names(job), state, reason)  # type: ignore[arg-type]
-            for job, state, reason in (*skipped, *merged)
+            Asked(job.overrides, _names(job), "merged", f"the same job as {first}")
+            for job, first in plan.merged
         ),
     ]
 
