@@ -10,6 +10,7 @@ import re
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,13 +35,19 @@ _METHOD = "method="
 _HELP = {"--help", "-h"}
 
 _EXPECTED = (VidexplainError, HydraException, OmegaConfBaseException)
+_OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
+"""Hydra's warning of files in conf/hydra/launcher; that check is wanted."""
 FAILED = 1
 USERS_MISTAKE = 2
 INTERRUPTED = 130
 
 
+warnings.filterwarnings("ignore", _OURS)  # in workers, which import this module
+
+
 def main() -> None:
     """Run the command ``videxplain``."""
+    warnings.filterwarnings("ignore", _OURS)  # in case that they were reset
     if "--version" in sys.argv[1:]:
         tqdm.write(f"videxplain {__version__}")
         return
@@ -88,17 +95,17 @@ def _in_a_sweep(
     settings = HydraConfig.get()
     account, number = SweepFolder(Path(settings.sweep.dir)), int(settings.job.num)
     start = time.perf_counter()
-    account.write_state(number, JobState("running"))
-    try:
-        folder = _explain(composed, choices, given, sweep=account.path.name)
-    except Exception as error:
-        seconds, told = time.perf_counter() - start, _sentence(error)
-        traced = "".join(traceback.format_exception(error))
-        account.write_state(number, JobState("failed", None, told, traced, seconds))
-        log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
-        raise
-    seconds = time.perf_counter() - start
-    account.write_state(number, JobState("done", str(folder.absolute()), seconds=seconds))
+    with account.running(number):
+        try:
+            folder = _explain(composed, choices, given, sweep=account.path.name)
+        except (Exception, SystemExit) as error:
+            seconds, told = time.perf_counter() - start, _sentence(error)
+            traced = "".join(traceback.format_exception(error))
+            account.write_state(number, JobState("failed", None, told, traced, seconds))
+            log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
+            raise JobsFailedError(told) from error  # SystemExit would end the sweep
+        seconds = time.perf_counter() - start
+        account.write_state(number, JobState("done", str(folder.absolute()), seconds=seconds))
 
 
 def _explain(
@@ -117,7 +124,7 @@ def _explain(
     result = runner.run(runner.prepare(completed, plugins), sweep)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
-    return result.folder
+    return result.account
 
 
 def _for_every_choice(arguments: Sequence[str]) -> list[str]:
@@ -164,7 +171,7 @@ def _tell(error: Exception) -> None:
     tqdm.write(f"videxplain: {_sentence(error)}", file=sys.stderr)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     """Say what Hydra means in our words, where it is a name or key that does not exist."""
     if isinstance(error, VidexplainError):
         return str(error)

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from videxplain import catalog, model_choice
+from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
 
 FORMAT = 1
@@ -32,7 +33,8 @@ _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics", "precision")
 _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
 """Keys of a model that say where its weights are; the digest says which they are."""
-_CUT = ("batch_size",)
+_SHARD = "shard"
+_CUT = ("batch_size", _SHARD)
 """Keys that say in which pieces the work is done."""
 _NAMED = {
     "polarity": ("positive", "negative", "both"),
@@ -143,6 +145,16 @@ def job_folder(config: Mapping[str, Any], weights_sha256: str) -> Path:
     return results.joinpath(*map(str, names), job_hash(config, weights_sha256))
 
 
+def shard(config: Mapping[str, Any]) -> str | None:
+    """Which share of the clips a job explains, ``i/n``; None for all.
+
+    Args:
+        config: A completed configuration.
+    """
+    given = config["data"].get(_SHARD)
+    return None if given is None else str(given)
+
+
 def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     """Identify a job by what determines its result.
 
@@ -153,14 +165,15 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         config: A completed configuration.
         weights_sha256: Digest of the network's weights.
     """
-    read = {key: config.get(key) for key in _HASHED}
+    read: dict[str, Any] = {key: config.get(key) for key in _HASHED}
     read["model"] = _without(config["model"], _NOT_HASHED)
     read["method"] = _without(config["method"], _CUT)
+    read["data"] = _without(config["data"], _CUT)
     metrics = config.get("metrics") or {}
     read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
     if "videos_dir" in config["data"]:
         folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
-        read["data"] = {**config["data"], "videos_dir": str(folder)}
+        read["data"]["videos_dir"] = str(folder)
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
@@ -170,13 +183,14 @@ def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _choose_data(filled: DictConfig) -> None:
-    choose = filled.data.get("choose")
+    choose = filled.data.pop("choose", None)
     if choose is not None:
-        if len(filled.data) > 1:
-            message = "data=auto has no keys: write data=shapes or data=files before them"
+        if set(filled.data) - {_SHARD}:
+            message = "data=auto has no such keys: write data=shapes or data=files before them"
             raise ConfigError(message)
         name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
-        filled.data = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
+        chosen = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
+        filled.data = OmegaConf.merge(chosen, filled.data)
 
 
 def _choose_pretrain_dataset(filled: DictConfig) -> None:
@@ -201,6 +215,8 @@ def _check_values(plain: Mapping[Any, Any]) -> None:
     if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
         message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
         raise ConfigError(message)
+    if shard(plain) is not None:
+        shards.parse(shard(plain))
     label = plain["save_label"]
     if label is not None and not _LABEL.fullmatch(str(label)):
         message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"

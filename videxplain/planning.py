@@ -155,7 +155,7 @@ class _Checker:
 def _identity(completed: Mapping[str, Any]) -> str:
     """Equal for two jobs whose results would be; a weights file counts by its name."""
     weights = json.dumps([completed["weights"], completed["weights_dir"]])
-    return str(config.job_folder(completed, weights))
+    return f"{config.job_folder(completed, weights)} {config.shard(completed)}"
 
 
 def _told(mistakes: Mapping[str, Sequence[str]]) -> str:

@@ -71,10 +71,12 @@ class Result:
 
     Attributes:
         folder: Of the job.
+        account: Where its result.json is; not the folder where it explained only a share.
         records: One a clip and area, in the order of the clips.
     """
 
     folder: Path
+    account: Path
     records: Sequence[Record]
 
 
@@ -103,7 +105,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
         method.check(classifier)
     check_target(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
-    sink = DiskSink(outputs, folder, completed["polarity"])
+    sink = DiskSink(outputs, folder, completed["polarity"], config.shard(completed))
     measures = list(metrics.values())
     return Job(completed, classifier, method, measures, videos, sink, logger, seconds)
 
@@ -134,15 +136,15 @@ def run(job: Job, sweep: str | None = None) -> Result:
     Raises:
         VidexplainError: If a clip cannot be read or a result not written; what is done stays.
     """
-    folder, overwrite = job.sink.folder, bool(job.config["overwrite"])
+    folder, account, overwrite = job.sink.folder, job.sink.account, bool(job.config["overwrite"])
     join_group(job.config, folder)
     if overwrite:
-        (folder / "result.json").unlink(missing_ok=True)  # a stop on the way must not look done
-    finished = _kept(job.sink, job.videos)
-    if (folder / "result.json").is_file() and finished is not None:
-        log.info("already done: %s (overwrite=true computes it again)", folder)
-        return Result(folder, finished)
-    with status(folder), _sinks(job, sweep) as sinks:
+        job.sink.reopen()
+    finished, closed = _kept(job.sink, job.videos), job.sink.closed()
+    if closed is not None and finished is not None:
+        log.info("already done: %s (overwrite=true computes it again)", closed)
+        return Result(folder, closed, finished)
+    with status(account), _sinks(job, sweep) as sinks:
         done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
         log.info(
             "explaining %d clips with %s, %s on %s%s",
@@ -165,7 +167,7 @@ def run(job: Job, sweep: str | None = None) -> Result:
         outcome = _outcome(job, records, seconds)
         for sink in sinks:
             sink.close(outcome)
-    return Result(folder, records)
+    return Result(folder, account, records)
 
 
 def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _LOGGED = "logger=wandb"
 """What a sweep adds, unless the command line says otherwise."""
+_GRACE = 30.0
+"""Seconds that a job may take to start after another one, once its launcher has given up."""
 _NAMES = ("model", "pretrain_dataset", "method")
 
 
@@ -67,6 +71,7 @@ class Grid(Sweeper):
             ConfigError: If a combination cannot run; none is started then.
             JobsFailedError: If a job failed; the others ran.
         """
+        launcher = self._launcher()
         plan = self._plan(arguments)
         folder = SweepFolder(Path(self._composed.hydra.sweep.dir).absolute())
         asked, jobs = _asked(plan), [list(job.overrides) for job in plan.jobs]
@@ -76,7 +81,7 @@ class Grid(Sweeper):
         del plan  # with it go the networks that were built to check the jobs
         try:
             with _ended_in_order():
-                self._launch(jobs)
+                _launch(launcher, jobs, folder)
         finally:
             self._finish(folder)
         _check_all_done(folder, asked)
@@ -109,18 +114,20 @@ class Grid(Sweeper):
             del composed["hydra"]
         return Combination(overrides, composed, choices)
 
-    def _launch(self, jobs: Sequence[Sequence[str]]) -> None:
-        if not jobs:
-            return
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self._context,
-            task_function=self._task_function,
-            config=self._composed,
-        )
+    def _launcher(self) -> Launcher:
         try:
-            launcher.launch(jobs, initial_job_idx=0)
-        except Exception as error:  # each launcher has its own for a worker that died
-            log.warning("the launcher stopped (%r)", error)
+            return Plugins.instance().instantiate_launcher(
+                hydra_context=self._context,
+                task_function=self._task_function,
+                config=self._composed,
+            )
+        except Exception as error:  # Hydra's own is a RuntimeError
+            name = self._composed.hydra.runtime.choices["hydra/launcher"]
+            message = (
+                f"hydra/launcher={name} cannot be used ({error}): "
+                f"is it installed? pip install 'videxplain[{_extra(name)}]'"
+            )
+            raise ConfigError(message) from error
 
     def _keep_reasons(self, plan: "Plan") -> None:
         from videxplain import runner
@@ -146,6 +153,32 @@ class DryRun(Grid):
         from videxplain.dry_run import describe
 
         tqdm.write(describe(self._plan(arguments)))
+
+
+def _extra(launcher: str) -> str:
+    return "ray" if launcher.startswith("ray") else "cluster"
+
+
+def _launch(launcher: Launcher, jobs: Sequence[Sequence[str]], folder: SweepFolder) -> None:
+    if not jobs:
+        return
+    try:
+        launcher.launch(jobs, initial_job_idx=0)
+    except Exception as error:  # each launcher has its own for a worker that died
+        log.warning("the launcher stopped (%r)", error)
+        _wait_for_others(folder)
+
+
+def _wait_for_others(folder: SweepFolder) -> None:
+    """Launchers may give up when one process dies; the other jobs that they started go on."""
+    last_seen = time.monotonic()
+    while time.monotonic() - last_seen < _GRACE:
+        states = [each.state for each in folder.states().values()]
+        if "running" in states:
+            last_seen = time.monotonic()
+        elif "pending" not in states:
+            return
+        time.sleep(1)
 
 
 def _values(override: Override) -> list[str]:
@@ -183,11 +216,7 @@ def _say(plan: "Plan") -> None:
 
 
 def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
-    states = {
-        number: folder.state(number, each)
-        for number, each in enumerate(asked)
-        if each.state == "pending"
-    }
+    states = folder.states()
     wrong = {number: state for number, state in states.items() if state.state != "done"}
     if wrong:
         number, first = next(iter(wrong.items()))
@@ -202,7 +231,8 @@ def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
 def _how(state: JobState) -> str:
     if state.state == "failed":
         return str(state.error)
-    return "it was never started" if state.state == "pending" else "its process died"
+    told = {"pending": "it was never started", "died": "its process died"}
+    return told.get(state.state, "it still runs")
 
 
 @contextmanager

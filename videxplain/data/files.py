@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from videxplain.data import frame_folders, video_files
+from videxplain.data.shards import share
 from videxplain.errors import DataError
 from videxplain.types import Video
 
@@ -11,7 +12,7 @@ _NAMED = 5
 """Broken files that one message names."""
 
 
-def find_videos(videos_dir: str) -> list[Video]:
+def find_videos(videos_dir: str, shard: str | None = None) -> list[Video]:
     """List the videos under a path, in the order of their names.
 
     A clip is a folder of pictures, or a video file. Its label is the text before the first ``-``
@@ -19,6 +20,7 @@ def find_videos(videos_dir: str) -> list[Video]:
 
     Args:
         videos_dir: A folder, or one video.
+        shard: ``i/n``, every n-th video from the i-th on; None for all.
 
     Raises:
         DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
@@ -28,7 +30,7 @@ def find_videos(videos_dir: str) -> list[Video]:
         message = f"videos_dir={videos_dir} does not exist: give a folder of videos, or a video"
         raise DataError(message)
     if root.is_file() or _is_clip(root):
-        return [read_video(root)]
+        return share([read_video(root)], shard)
     clips = sorted(_clips_below(root))
     if not clips:
         message = (
@@ -36,7 +38,7 @@ def find_videos(videos_dir: str) -> list[Video]:
             f"(jpg, png) or of video files ({', '.join(sorted(video_files.SUFFIXES))})"
         )
         raise DataError(message)
-    return _open_all(root, clips)
+    return _open_all(root, share(clips, shard))
 
 
 def read_video(path: str | os.PathLike[str]) -> Video:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.random import Generator
 from pydantic import NonNegativeInt, PositiveInt, validate_call
 
+from videxplain.data.shards import share
 from videxplain.types import Video, VideoFrames
 
 DIRECTIONS = ("right", "up right", "up", "up left", "left", "down left", "down", "down right")
@@ -147,14 +148,17 @@ def _quantise(picture: np.ndarray) -> UInt8[np.ndarray, "..."]:
 
 
 @validate_call
-def shapes(num_clips: PositiveInt = 2, seed: NonNegativeInt = 0) -> list[Video]:
+def shapes(
+    num_clips: PositiveInt = 2, seed: NonNegativeInt = 0, shard: str | None = None
+) -> list[Video]:
     """The first clips of a seed; nothing is drawn before it is read.
 
     Args:
         num_clips: How many, at least 1.
         seed: Another seed gives other clips; the small networks were trained on those of seed 1.
+        shard: ``i/n``, every n-th clip from the i-th on; None for all.
     """
-    return [_video(seed, index) for index in range(num_clips)]
+    return [_video(seed, index) for index in share(range(num_clips), shard)]
 
 
 def _video(seed: int, index: int) -> Video:

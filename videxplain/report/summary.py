@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from videxplain.sinks.files import write_whole
+from videxplain.sinks.shards import RESULT, joined, whole_folder
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -48,19 +49,28 @@ def write_summary(folder: Path) -> Path:
 
 
 def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
+    """Shares of one job stand in one place, as the first of them."""
+    together: dict[Path | int, list[Row]] = {}
     for number, asked in enumerate(sweep.plan()):
         state = sweep.state(number, asked)
-        yield _rows(number, asked, state)
+        done = state.state == "done" and state.folder is not None
+        key: Path | int = whole_folder(Path(str(state.folder))) if done else number
+        together.setdefault(key, []).append(_row(number, asked, state))
+    for key, rows in together.items():
+        if isinstance(key, Path):
+            yield _with_results(_one_row(rows, key), [Path(row["folder"]) for row in rows])
+        else:
+            yield rows
 
 
 def _of_outputs(outputs: Path) -> Iterator[Sequence[Row]]:
-    for path in sorted(outputs.glob("results/*/*/*/*/result.json")):
+    for path in sorted(outputs.glob(f"results/*/*/*/*/{RESULT}")):
         names = dict(zip(("pretrain_dataset", "model", "method"), path.parts[-5:-2], strict=True))
-        yield _with_results({**names, "folder": str(path.parent)}, path)
+        yield _with_results({**names, "folder": str(path.parent)}, [path.parent])
 
 
-def _rows(number: int, asked: Asked, state: JobState) -> Sequence[Row]:
-    row: Row = {
+def _row(number: int, asked: Asked, state: JobState) -> Row:
+    return {
         **asked.choices,
         "number": number,
         "state": state.state,
@@ -69,14 +79,25 @@ def _rows(number: int, asked: Asked, state: JobState) -> Sequence[Row]:
         "seconds": state.seconds,
         "folder": state.folder,
     }
-    if state.state != "done" or state.folder is None:
-        return [row]
-    return _with_results(row, Path(state.folder) / "result.json")
 
 
-def _with_results(row: Row, result: Path) -> Sequence[Row]:
+def _one_row(rows: Sequence[Row], folder: Path) -> Row:
+    """Of the shares of a job, with what they have in common."""
+    first, *others = (row["overrides"].split(" ") for row in rows)
+    common = [each for each in first if all(each in other for other in others)]
+    return {
+        **rows[0],
+        "overrides": " ".join(common),
+        "seconds": sum(row["seconds"] for row in rows),
+        "folder": str(folder),
+    }
+
+
+def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
     """A row an area, with what was measured."""
-    found = json.loads(result.read_text(encoding="utf-8"))
+    files = dict.fromkeys(folder / RESULT for folder in folders)
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    found = results[0] if len(results) == 1 else joined(results)
     common = {
         **row,
         "state": found["state"],

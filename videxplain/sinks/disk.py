@@ -13,6 +13,7 @@ import numpy as np
 
 from videxplain.figures import draw
 from videxplain.sinks.files import clip_slug, write_json, write_whole
+from videxplain.sinks.shards import RESULT, join, shard_folder
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 
@@ -24,11 +25,18 @@ class DiskSink:
         outputs: Root of all results; clips are kept there once for all jobs.
         folder: Of this job.
         polarity: How pictures reduce signed values.
+        shard: Which share of the clips is kept, ``i/n``; None for all.
     """
 
     outputs: Path
     folder: Path
     polarity: Polarity = "positive"
+    shard: str | None = None
+
+    @property
+    def account(self) -> Path:
+        """Where the job says how far it is: a share has a folder of its own."""
+        return self.folder if self.shard is None else shard_folder(self.folder, self.shard)
 
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Keep a batch; a clip's record comes last, so that it says the clip is finished."""
@@ -45,9 +53,22 @@ class DiskSink:
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
             write_json(self.record_file(name), finished)
 
+    def closed(self) -> Path | None:
+        """Where the outcome of the job, or of the whole that it is a share of, is; if it is."""
+        there = (each for each in (self.account, self.folder) if (each / RESULT).is_file())
+        return next(there, None)
+
+    def reopen(self) -> None:
+        """Let a stop on the way not look finished."""
+        for folder in (self.account, self.folder):
+            (folder / RESULT).unlink(missing_ok=True)
+
     def close(self, outcome: Mapping[str, object]) -> None:
-        """Write ``result.json``: the job is finished."""
-        write_json(self.folder / "result.json", dict(outcome))
+        """Write ``result.json``: the job is finished; so is the whole with its last share."""
+        write_json(self.account / RESULT, dict(outcome))
+        whole = None if self.shard is None else join(self.folder, self.shard)
+        if whole is not None:
+            write_json(self.folder / RESULT, whole)
 
     def record_file(self, clip: str) -> Path:
         """Where a finished clip's record is."""

@@ -1,14 +1,17 @@
 """A sweep on disk: ``jobs.json`` says what was asked for, ``jobs/<number>.json`` how each ended."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
 from videxplain.sinks.files import write_json
 
-State = Literal["pending", "running", "done", "failed", "skipped", "merged"]
+State = Literal["pending", "running", "died", "done", "failed", "skipped", "merged"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class JobState:
     """How far a job is.
 
     Attributes:
-        state: ``pending`` was not started, ``running`` did not end, or was stopped hard.
+        state: ``pending`` was not started, ``died`` is one whose process was stopped hard.
         folder: Of its results, where known.
         error: What went wrong, or why it was skipped.
         traceback: Where an error comes from.
@@ -65,8 +68,18 @@ class SweepFolder:
         """What was asked for."""
         return [Asked(**each) for each in _read(self.path / "jobs.json")]
 
+    @contextmanager
+    def running(self, number: int) -> Iterator[None]:
+        """Keep that a job runs; a lock, which ends with the process, tells it from a dead one."""
+        lock = self._lock(number)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            write_json(self._state_file(number), asdict(JobState("running")))
+            yield
+        lock.unlink(missing_ok=True)
+
     def write_state(self, number: int, state: JobState) -> None:
-        """Keep how far a job is."""
+        """Keep how a job ended."""
         write_json(self._state_file(number), asdict(state))
 
     def state(self, number: int, asked: Asked) -> JobState:
@@ -74,10 +87,33 @@ class SweepFolder:
         path = self._state_file(number)
         if asked.state != "pending" or not path.is_file():
             return JobState(asked.state, error=asked.reason)
-        return JobState(**_read(path))
+        state = JobState(**_read(path))
+        if state.state == "running" and not self._is_locked(number):
+            return replace(state, state="died")
+        return state
+
+    def states(self) -> dict[int, JobState]:
+        """Of the jobs that are to run, by their numbers."""
+        return {
+            number: self.state(number, asked)
+            for number, asked in enumerate(self.plan())
+            if asked.state == "pending"
+        }
 
     def _state_file(self, number: int) -> Path:
         return self.path / "jobs" / f"{number}.json"
+
+    def _lock(self, number: int) -> Path:
+        return self._state_file(number).with_suffix(".lock")
+
+    def _is_locked(self, number: int) -> bool:
+        if not self._lock(number).is_file():
+            return False
+        try:
+            with FileLock(self._lock(number), timeout=0):
+                return False
+        except Timeout:
+            return True
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401

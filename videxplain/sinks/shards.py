@@ -1,0 +1,59 @@
+"""Shares of one job's clips, explained by several jobs and joined when the last is finished."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain, groupby, zip_longest
+from pathlib import Path
+from typing import Any
+
+RESULT = "result.json"
+_FOLDER = "shards"
+
+Outcome = dict[str, Any]
+
+
+def shard_folder(folder: Path, shard: str) -> Path:
+    """Where a share's job keeps account of itself.
+
+    Args:
+        folder: Of the whole.
+        shard: ``i/n``.
+    """
+    return folder / _FOLDER / shard.replace("/", "-of-")
+
+
+def whole_folder(account: Path) -> Path:
+    """The folder of the whole that a share, or no share, keeps account of."""
+    return account.parents[1] if account.parent.name == _FOLDER else account
+
+
+def join(folder: Path, shard: str) -> Outcome | None:
+    """What the whole came to; None if another of its shares is missing.
+
+    Args:
+        folder: Of the whole.
+        shard: Any of its shares, ``i/n``.
+    """
+    count = int(shard.partition("/")[2])
+    files = [shard_folder(folder, f"{i}/{count}") / RESULT for i in range(1, count + 1)]
+    if not all(file.is_file() for file in files):
+        return None
+    return joined([json.loads(file.read_text(encoding="utf-8")) for file in files])
+
+
+def joined(shares: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Outcomes of shares as one: clips in the order of the whole, times added."""
+    first = shares[0]
+    config = {**first["config"], "data": {**first["config"]["data"], "shard": None}}
+    timings = {name: sum(each["timings"][name] for each in shares) for name in first["timings"]}
+    return {**first, "config": config, "timings": timings, "records": _in_order(shares)}
+
+
+def _in_order(shares: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """A share has every n-th clip, and a clip one record or more."""
+    clips = [
+        [list(rows) for _, rows in groupby(each["records"], lambda row: row["clip"])]
+        for each in shares
+    ]
+    rounds = chain.from_iterable(zip_longest(*clips, fillvalue=[]))
+    return list(chain.from_iterable(rounds))
