@@ -89,12 +89,12 @@ class Adam:
         first_reward: What the reward weighs at least in the first iteration, at least 1.
     """
 
-    learning_rate: PositiveFloat = 0.03
+    learning_rate: PositiveFloat = 0.07
     last_rate: float = Field(default=0.05, ge=0, le=1)
     settle: PositiveInt = 200
     schedule: PositiveInt = 2000
-    betas: tuple[Beta, Beta] = (0.9, 0.99)
-    first_reward: float = Field(default=30.0, ge=1, allow_inf_nan=False)
+    betas: tuple[Beta, Beta] = (0.9, 0.95)
+    first_reward: float = Field(default=100.0, ge=1, allow_inf_nan=False)
 
     def start(self, coarse: Coarse) -> torch.optim.Optimizer:
         """Of PyTorch."""

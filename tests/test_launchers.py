@@ -1,0 +1,199 @@
+"""One sweep by every launcher: the same results, and a job that goes wrong loses only itself."""
+
+import csv
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commands import runner
+from videxplain import cli
+
+LAUNCHERS = {
+    "basic": (),
+    "joblib": (),
+    "submitit_local": (),
+    "submitit_slurm": (
+        *("hydra.launcher.gpus_per_node=null", "hydra.launcher.cpus_per_task=1"),
+        "hydra.launcher.mem_gb=2",
+    ),
+    "ray": (),
+    "ray_cluster": ("hydra.launcher.ray.remote.num_cpus=1", "hydra.launcher.ray.remote.num_gpus=0"),
+}
+LOSE_ONE = ("submitit_local", "submitit_slurm", "ray")
+"""With these a process that dies takes no other job with it."""
+NETWORK = """
+import os
+from pathlib import Path
+
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, frames):
+        wrong = Path(os.environ["FAULT"])
+        if wrong.is_file() and wrong.read_text() == f"raise {self.number}":
+            raise RuntimeError("the network broke")
+        if wrong.is_file() and wrong.read_text() == f"die {self.number}":
+            os._exit(9)
+        return frames.mean((2, 3, 4)) @ torch.full((3, 4), 1.0 + self.number)
+
+def build(number):
+    return Net(number)
+"""
+SWEEP = (
+    *("model=tiny_tsm,tiny_r2plus1d", "method=2d_ep,3d_ep,step", "perturb_area=0.1,0.3"),
+    *("data=shapes", "data.num_clips=2", "num_iter=3", "threads=1", "logger=none"),
+    "metrics=[visible_area,probability_kept]",
+)
+OWN = (
+    *("plugins=[own_network]", "model=custom", "model.net._target_=own_network.build"),
+    *("model.frames=8", "model.size=[32,32]", "target=predicted", "data=shapes"),
+    *("+model.net.number=0,1,2,3,4,5,6,7,8,9,10,11", "method=grad", "metrics=[visible_area]"),
+    *("data.num_clips=1", "logger=none", "threads=1"),
+)
+RAY_CLUSTER = "ray start --head --num-cpus=2 --include-dashboard=false >&2 && {}; ray stop >&2"
+
+
+def command(launcher: str, arguments: tuple[str, ...]) -> list[str]:
+    """Of a sweep; Ray listens on every address, so it gets a network of its own."""
+    chosen = (f"hydra/launcher={launcher}", *LAUNCHERS[launcher])
+    own = [sys.executable, "-m", "videxplain", "-m", *chosen, *arguments]
+    if not launcher.startswith("ray"):
+        return own
+    within = RAY_CLUSTER.format(shlex.join(own)) if launcher == "ray_cluster" else shlex.join(own)
+    script = f"ip link set lo up && mount -t tmpfs tmpfs /tmp && {within}"
+    return ["unshare", "--map-root-user", "--net", "--mount", "--pid", "--fork", "sh", "-c", script]
+
+
+def sweep(folder: Path, launcher: str, arguments: tuple[str, ...]) -> "subprocess.Popen[str]":
+    folder.mkdir(exist_ok=True)
+    (folder / "own_network.py").write_text(NETWORK)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(folder)]),
+        "FAULT": str(folder / "fault"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+    }
+    return subprocess.Popen(
+        command(launcher, arguments),
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def run(folder: Path, launcher: str, arguments: tuple[str, ...]) -> tuple[int, str]:
+    process = sweep(folder, launcher, arguments)
+    told, _ = process.communicate(timeout=300)
+    return process.returncode, told
+
+
+def states(folder: Path) -> list[str]:
+    """Of the newest sweep's jobs."""
+    path = max(folder.glob("outputs/sweeps/*/summary.csv"), key=os.path.getmtime)
+    with path.open(newline="") as file:
+        return [row["state"] for row in csv.DictReader(file)]
+
+
+def values(folder: Path) -> dict[str, list[bytes]]:
+    """All arrays and records, by the name of their file."""
+    root = folder / "outputs" / "results"
+    arrays = {
+        str(path.relative_to(root)): [value.tobytes() for value in np.load(path).values()]
+        for path in root.glob("**/attributions/*.npz")
+    }
+    records = {
+        str(path.relative_to(root)): [path.read_bytes()] for path in root.glob("**/records/*.json")
+    }
+    return arrays | records
+
+
+def skip_without(launcher: str) -> None:
+    if launcher.startswith("ray") and not importlib.util.find_spec("ray"):
+        pytest.skip("Ray is not installed")
+    if launcher == "submitit_slurm" and not shutil.which("sbatch"):
+        pytest.skip("there is no SLURM cluster")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
+    folder = tmp_path_factory.mktemp("basic")
+    code, told = run(folder, "basic", SWEEP)
+    assert code == 0, told
+    return values(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [name for name in LAUNCHERS if name != "basic"])
+def test_every_launcher_gives_the_same(
+    launcher: str, tmp_path: Path, expected: dict[str, list[bytes]]
+) -> None:
+    skip_without(launcher)
+    code, told = run(tmp_path, launcher, SWEEP)
+    assert code == 0, told
+    assert states(tmp_path) == ["done"] * 12
+    assert len(expected) == 2 * 2 * 12
+    assert values(tmp_path) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("fault", ["raise", "die"])
+def test_a_job_that_goes_wrong_loses_only_itself(
+    launcher: str, fault: str, tmp_path: Path
+) -> None:
+    skip_without(launcher)
+    (tmp_path / "fault").write_text(f"{fault} 3")
+    code, told = run(tmp_path, launcher, OWN)
+    dies_alone = launcher in (*LOSE_ONE, "ray_cluster")
+    if fault == "raise" or dies_alone:
+        assert code == 1, told
+        lost = {"raise": "failed", "die": "died"}[fault]
+        assert states(tmp_path) == ["done"] * 3 + [lost] + ["done"] * 8
+    finished = {path: path.stat().st_mtime_ns for path in records(tmp_path)}
+    (tmp_path / "fault").unlink()
+    code, told = run(tmp_path, launcher, OWN)
+    assert code == 0, told
+    assert states(tmp_path) == ["done"] * 12
+    assert len(records(tmp_path)) == 12
+    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+
+
+def records(folder: Path) -> list[Path]:
+    return sorted(folder.glob("outputs/results/**/records/*.json"))
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    code, told = run(tmp_path, "joblib", (*OWN, "+model.net.number=0,1"))
+    assert code == 0, told
+    assert states(tmp_path) == ["done"] * 2
+    state = json.loads(next(tmp_path.glob("outputs/sweeps/*/jobs/1.json")).read_text())
+    assert Path(state["folder"]).is_dir()
+
+
+def test_a_launcher_that_is_not_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if importlib.util.find_spec("ray"):
+        pytest.skip("Ray is installed")
+    monkeypatch.chdir(tmp_path)
+    ran = runner("videxplain", cli.main, monkeypatch, capsys)("-m", *OWN, "hydra/launcher=ray")
+    assert ran.code == 2
+    assert "hydra/launcher=ray cannot be used" in ran.err
+    assert "pip install 'videxplain[ray]'" in ran.err
+    assert not Path("outputs").exists()
