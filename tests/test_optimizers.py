@@ -89,7 +89,7 @@ def test_the_quick_recipe_on_its_way() -> None:
     assert least == pytest.approx([16, 4, 16**0.02, 0, 0])
     assert adam.pace(0, 1).clock == 0
     step, ep = search("step"), search("3d_ep")
-    assert step.weights(step.optimizer.pace(0, 400))["reward"] == 30
+    assert step.weights(step.optimizer.pace(0, 400))["reward"] == 100
     assert step.weights(step.optimizer.pace(15, 400))["core"] == 300
     assert step.weights(step.optimizer.pace(10, 400))["core"] == 0
     assert ep.weights(ep.optimizer.pace(0, 400))["reward"] == 100

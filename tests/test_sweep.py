@@ -3,13 +3,17 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.commands import Run, runner
 from videxplain import cli, sweep_cli
@@ -161,6 +165,65 @@ def test_a_killed_sweep_is_summarised_and_resumed(tmp_path: Path, run_sweep: Run
     assert {row["state"] for row in summary()} == {"done"}
 
 
+TWENTY_FOUR = (
+    *("model=tiny_tsm,tiny_r2plus1d", "method=2d_ep,3d_ep,step", "perturb_area=0.1,0.2,0.3,0.5"),
+    *("data=shapes", "data.num_clips=6", "num_iter=4", "threads=1", "logger=none", "batch_size=2"),
+    "metrics=[visible_area,probability_kept]",
+)
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_five_times_is_the_same_in_the_end(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    assert start_sweep(whole, TWENTY_FOUR).wait(600) == 0
+    killed.mkdir()
+    chance, finished = random.Random(5), dict[Path, int]()
+    for _ in range(5):
+        process, known = start_sweep(killed, TWENTY_FOUR), len(finished)
+        wait_until(lambda: len(records(killed)) > known)  # noqa: B023  # called at once
+        time.sleep(chance.uniform(0, 3))
+        process.kill()
+        process.wait(60)
+        assert len(records(killed)) < 24 * 6, "killed on its way"
+        check_whole(killed)
+        finished |= records(killed)
+    assert start_sweep(killed, TWENTY_FOUR).wait(600) == 0
+    assert len(list(killed.glob("outputs/results/*/*/*/*/result.json"))) == 24
+    check_whole(killed)
+    last = records(killed)
+    assert {path: last[path] for path in finished} == finished, "no clip was computed twice"
+    assert contents(killed) == contents(whole)
+    assert len(contents(whole)) == 2 * 24 * 6
+
+
+def records(folder: Path) -> dict[Path, int]:
+    """Of finished clips, with the time at which each was written."""
+    found = folder.glob("outputs/results/**/records/*.json")
+    return {path: path.stat().st_mtime_ns for path in found if path.name[0] != "."}
+
+
+def check_whole(folder: Path) -> None:
+    """Every file that can be seen can be read."""
+    for path in folder.glob("outputs/**/[!.]*"):
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        elif path.suffix == ".npz":
+            dict(np.load(path))
+        elif path.suffix in {".png", ".webp"}:
+            Image.open(path).load()
+
+
+def contents(folder: Path) -> dict[str, list[bytes]]:
+    """Attributions and records, bit for bit."""
+    root = folder / "outputs" / "results"
+    arrays = {
+        str(path.relative_to(root)): [value.tobytes() for value in np.load(path).values()]
+        for path in root.glob("**/attributions/[!.]*.npz")
+    }
+    return arrays | {str(path.relative_to(root)): [path.read_bytes()] for path in records(folder)}
+
+
 START = """
 import signal
 from videxplain.cli import main
@@ -172,14 +235,22 @@ MANY = (*QUICK, "method=3d_ep", "num_iter=60", "perturb_area=0.1,0.2,0.3,0.4,0.5
 
 
 def sweep_of_many(folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", START, "-m", *MANY]
+    return start_sweep(folder, MANY)
+
+
+def start_sweep(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", START, "-m", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
 
 
 def wait_for(folder: Path, jobs: int) -> None:
     """Until so many jobs are done."""
+    wait_until(lambda: len(list(folder.glob("outputs/results/*/*/*/*/result.json"))) >= jobs)
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
     end = time.monotonic() + 120
-    while len(list(folder.glob("outputs/results/*/*/*/*/result.json"))) < jobs:
+    while not happened():
         assert time.monotonic() < end
         time.sleep(0.05)
 

@@ -25,7 +25,7 @@ _PARTS = ("data", "methods", "metrics", "models", "sinks")
 """Packages in which a ``_target_`` may lie."""
 _HELPERS = (
     *(f"videxplain.models.{each}" for each in ("build", "checkpoints", "fetch", "weights")),
-    *(f"videxplain.sinks.{each}" for each in ("disk", "files", "sweep_folder")),
+    *(f"videxplain.sinks.{each}" for each in ("disk", "files", "shards", "sweep_folder")),
 )
 """Modules there that reach for files and servers; no configuration may call them."""
 _DECLARED = ("pretrain_datasets", "checkpoints", "otherwise")
@@ -73,11 +73,12 @@ def check_may_change(group: str, key: str) -> None:
         raise ConfigError(message)
 
 
-def root(perturb: str = "quick") -> dict[str, Any]:
-    """The root keys with their defaults, those of a recipe included."""
+@cache
+def root(perturb: str = "quick") -> Mapping[str, Any]:
+    """The root keys with their defaults, those of a recipe included; read once."""
     merged = OmegaConf.merge(_load("config"), _load(f"perturb/{check_name('perturb', perturb)}"))
-    values = plain_values(merged)
-    return {key: value for key, value in values.items() if key not in ("defaults", "hydra")}
+    values = plain_values(merged).items()
+    return {key: value for key, value in values if key not in ("defaults", "hydra")}
 
 
 def plain_values(tree: Any, *, resolve: bool = False) -> dict[str, Any]:  # noqa: ANN401
@@ -122,8 +123,7 @@ def section(
     if group == "model":
         tree.pretrain_dataset = {"name": pretrain_dataset or chosen.pretrain_datasets[0]}
     filled = OmegaConf.merge(tree, {group: OmegaConf.merge(chosen, own)})
-    part: Section = plain_values(filled, resolve=True)[group]
-    return part
+    return dict(plain_values(filled, resolve=True)[group])
 
 
 def text(group: str, name: str) -> str:
@@ -227,20 +227,20 @@ def _check_targets(part: Any, where: str, plugins: Sequence[str]) -> None:  # no
 
 
 def _check_target(target: object, where: str, plugins: Sequence[str]) -> None:
-    allowed = (PACKAGE, *plugins)
+    package, allowed = str(target).partition(".")[0], (PACKAGE, *plugins)
     if not isinstance(target, str) or "." not in target:
         message = f"{where}._target_={target!r}: name a function or class as <module>.<name>"
         raise ConfigError(message)
-    if target.split(".")[0] == PACKAGE and not _is_part(target):
+    if package == PACKAGE and not _is_part(target):
         message = (
             f"{where}._target_={target!r} is no part to choose: name a class or function of "
             f"{', '.join(_PARTS)}"
         )
         raise ConfigError(message)
-    if target.split(".")[0] not in allowed:
+    if package not in allowed:
         message = (
             f"{where}._target_={target!r} lies outside {', '.join(allowed)}: "
-            f"if you trust it, add plugins=[{target.split('.')[0]}] on the command line"
+            f"if you trust it, add plugins=[{package}] on the command line"
         )
         raise ConfigError(message)
 

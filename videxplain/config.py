@@ -87,9 +87,10 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         ConfigError: If a value is missing or a key unknown.
     """
     filled = OmegaConf.create(catalog.plain_values(composed))  # a copy, without Hydra's locks
+    known = [*catalog.root(), *GROUPS]
     for key in filled:
-        if key not in (*catalog.root(), *GROUPS):
-            raise ConfigError(unknown_name("key", str(key), [*catalog.root(), *GROUPS]))
+        if key not in known:
+            raise ConfigError(unknown_name("key", str(key), known))
     _choose_data(filled)
     _choose_pretrain_dataset(filled)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(filled))

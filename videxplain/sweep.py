@@ -173,11 +173,11 @@ def _wait_for_others(folder: SweepFolder) -> None:
     """Launchers may give up when one process dies; the other jobs that they started go on."""
     last_seen = time.monotonic()
     while time.monotonic() - last_seen < _GRACE:
-        states = [each.state for each in folder.states().values()]
+        states = {each.state for each in folder.states().values()}
         if "running" in states:
             last_seen = time.monotonic()
-        elif "pending" not in states:
-            return
+        elif "pending" not in states or states == {"pending"}:
+            return  # all have ended, or none began
         time.sleep(1)
 
 
