@@ -24,6 +24,7 @@ STILL = frozenset({".png", ".jpg"})
 _SHOWN_SHARE = 0.1
 """Share of the voxels shown as kept by a method that makes no masks."""
 _HALF = 0.5
+_QUICK_PALETTE = Image.Quantize.FASTOCTREE  # the default takes ten times as long
 _PERCENTILE = 0.99
 """Saliency above it is drawn as 1, so that one voxel does not darken the rest."""
 _OPACITY = 0.55
@@ -58,7 +59,10 @@ class Figure:
         """
         path = Path(path)
         if path.suffix.lower() in ANIMATED:
-            first, *others = self.animation()
+            pictures = self.animation()
+            if path.suffix.lower() == ".gif":
+                pictures = [each.quantize(method=_QUICK_PALETTE) for each in pictures]
+            first, *others = pictures
             first.save(path, save_all=True, append_images=others, duration=_MILLISECONDS, loop=0)
         elif path.suffix.lower() in STILL:
             self.strip().save(path)
