@@ -4,13 +4,14 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import joblib
 import pytest
 import torch
 
-from videxplain.devices import use_threads
+from videxplain.devices import pick_device, use_threads
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +70,20 @@ def test_freed_memory_is_used_again() -> None:
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     _, before, after = map(int, printed.split())
     assert after < before / 100
+
+
+def test_worker_processes_share_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert str(pick_device("auto")) == "cuda"
+    chosen = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(_chosen)() for _ in range(6))
+    assert set(chosen) == {"cuda:0", "cuda:1"}
+
+
+def _chosen() -> str:
+    time.sleep(0.5)  # so that both processes get some
+    torch.cuda.is_available = lambda: True
+    torch.cuda.device_count = lambda: 2
+    assert str(pick_device("cuda:1")) == "cuda:1"
+    assert str(pick_device("cpu")) == "cpu"
+    return str(pick_device("auto"))

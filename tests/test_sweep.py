@@ -255,6 +255,15 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def test_a_sweep_in_a_folder_with_an_odd_name(run: Run, tmp_path: Path) -> None:
+    odd = tmp_path / "it's, [so] {odd}=1"
+    quoted = "outputs_dir='" + str(odd).replace("'", "\\'") + "'"
+    assert run("-m", *QUICK, "method=grad,center", quoted).code == 0
+    (table,) = odd.glob("sweeps/*/summary.csv")
+    assert table.read_text().count("done") == 2
+    assert not Path("outputs").exists()
+
+
 def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
     asked = ("model=tiny_tsm,mc3", "pretrain_dataset=shapes", "method=step,grad", "num_iter=5,7")
     ran = run_sweep("plan", *QUICK, *asked)

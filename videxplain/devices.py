@@ -1,7 +1,9 @@
 """Where networks run, and with how many threads."""
 
 import ctypes
+import multiprocessing
 import platform
+import re
 
 import joblib
 import torch
@@ -9,6 +11,8 @@ import torch
 from videxplain.errors import ConfigError
 
 CHOICES = ("auto", "cuda", "cpu", "mps")
+_WORKER = re.compile(r"LokyProcess-(\d+)")
+"""Name of a process of joblib's, which numbers them from 1."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's malloc.h."""
 _SIZES = (2**31 - 1, 32 << 20)
@@ -20,7 +24,7 @@ def pick_device(choice: str) -> torch.device:
 
     Args:
         choice: ``cpu``, ``cuda`` (``cuda:1`` for the second), ``mps``, or ``auto`` for the first of
-            cuda, mps and cpu that there is.
+            cuda, mps and cpu that there is. Of several GPUs, worker processes take one each.
 
     Raises:
         ConfigError: If it is none of these, or not on this machine.
@@ -31,7 +35,7 @@ def pick_device(choice: str) -> torch.device:
         "cpu": True,
     }
     if choice == "auto":
-        return torch.device(next(name for name, there in available.items() if there))
+        choice = next(name for name, there in available.items() if there)
     kind, _, number = choice.partition(":")
     if kind not in available or (number and not number.isdecimal()):
         message = f"device={choice}: choose {', '.join(CHOICES)}, or cuda:<number>"
@@ -39,6 +43,9 @@ def pick_device(choice: str) -> torch.device:
     if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         message = f"device={choice}: this machine has none; use device=cpu or device=auto"
         raise ConfigError(message)
+    worker = _WORKER.fullmatch(multiprocessing.current_process().name)
+    if choice == "cuda" and worker:
+        return torch.device(kind, (int(worker[1]) - 1) % torch.cuda.device_count())
     return torch.device(choice)
 
 

@@ -71,9 +71,10 @@ class Grid(Sweeper):
             ConfigError: If a combination cannot run; none is started then.
             JobsFailedError: If a job failed; the others ran.
         """
+        folder = SweepFolder(Path(self._composed.hydra.sweep.dir).absolute())
+        self._keep_in(folder.path)
         launcher = self._launcher()
         plan = self._plan(arguments)
-        folder = SweepFolder(Path(self._composed.hydra.sweep.dir).absolute())
         asked, jobs = _asked(plan), [list(job.overrides) for job in plan.jobs]
         folder.write_plan(asked)
         _say(plan)
@@ -113,6 +114,13 @@ class Grid(Sweeper):
         with open_dict(composed):
             del composed["hydra"]
         return Combination(overrides, composed, choices)
+
+    def _keep_in(self, folder: Path) -> None:
+        """Let every job know the sweep's folder; a worker may start elsewhere."""
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        with open_dict(self._composed):
+            self._composed.hydra.sweep.dir = str(folder)
+            self._composed.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
 
     def _launcher(self) -> Launcher:
         try:
