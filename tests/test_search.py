@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tests import reference
 from tests.formulas import SmallNet, assert_stats, clip, golden
 from videxplain import api, catalog
-from videxplain.methods.extremal.variants import VARIANTS
+from videxplain.methods.extremal.variants import VARIANTS, levels_of
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips
 
@@ -76,6 +76,23 @@ def test_golden_rewards() -> None:
     both = torch.tensor(wanted["dual_target"])
     loss = kept.loss(logits[: len(both)], both) + deleted.loss(logits[len(both) :], both)
     assert loss.tolist() == pytest.approx(wanted["dual"], rel=1e-5)
+
+
+def test_the_probability_told_is_that_of_what_is_kept() -> None:
+    torch.manual_seed(0)
+    classifier, clips = VideoClassifier(SmallNet()), Clips(clip(1, 4, 16, 16))
+    told = {
+        variant: explain(classifier, "3d_ep", clips, num_iter=1, variant=variant).curves
+        for variant in VARIANTS
+    }
+    first = {variant: curves["probability"].item() for variant, curves in told.items()}
+    assert first["dual"] == first["preserve"] != first["delete"]
+
+
+@pytest.mark.parametrize("clips", [[0, 1, 2], [1, 2], [2, 2], [0, 2, 0], [2, 0], [1]])
+def test_each_mask_has_the_levels_of_its_clip(clips: list[int]) -> None:
+    pyramid = torch.arange(3.0).reshape(3, 1, 1, 1, 1, 1).expand(3, 2, 3, 1, 1, 1)
+    assert levels_of(pyramid, clips).equal(pyramid[clips])
 
 
 @pytest.mark.parametrize("variant", ["preserve", "delete", "dual"])
