@@ -98,12 +98,12 @@ def _in_a_sweep(
     with account.running(number):
         try:
             folder = _explain(composed, choices, given, sweep=account.path.name)
-        except (Exception, SystemExit) as error:
+        except Exception as error:
             seconds, told = time.perf_counter() - start, _sentence(error)
             traced = "".join(traceback.format_exception(error))
             account.write_state(number, JobState("failed", None, told, traced, seconds))
             log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
-            raise JobsFailedError(told) from error  # SystemExit would end the sweep
+            raise
         seconds = time.perf_counter() - start
         account.write_state(number, JobState("done", str(folder.absolute()), seconds=seconds))
 
@@ -171,7 +171,7 @@ def _tell(error: Exception) -> None:
     tqdm.write(f"videxplain: {_sentence(error)}", file=sys.stderr)
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: Exception) -> str:
     """Say what Hydra means in our words, where it is a name or key that does not exist."""
     if isinstance(error, VidexplainError):
         return str(error)
