@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.commands import Run, runner
 from videxplain import cli, sweep_cli
+from videxplain.accounts import join_group
 
 QUICK = ("data=shapes", "data.num_clips=1", "metrics=[visible_area]", "num_iter=2", "logger=none")
 BREAKS = """
@@ -256,7 +258,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 def test_a_sweep_in_a_folder_with_an_odd_name(run: Run, tmp_path: Path) -> None:
-    odd = tmp_path / "it's, [so] {odd}=1"
+    odd = tmp_path / "it's, [so] {odd}=1\\b"
     quoted = "outputs_dir='" + str(odd).replace("'", "\\'") + "'"
     assert run("-m", *QUICK, "method=grad,center", quoted).code == 0
     (table,) = odd.glob("sweeps/*/summary.csv")
@@ -296,45 +298,14 @@ def test_a_folder_of_outputs_is_summarised(run: Run, run_sweep: Run) -> None:
     assert float(rows[1]["visible_area"]) > 0
 
 
-def test_shares_of_the_clips_join_into_one_job(run: Run) -> None:
-    many = ("data=shapes", "data.num_clips=5", "metrics=[visible_area]", "num_iter=2", "threads=1")
-    cut = (*many, "method=step", "perturb_area=[0.1,0.3]", "logger=none", "batch_size=1")
-    assert run("-m", *cut, "data.shard=1/3,3/3").code == 0
-    assert not results()
-    assert [row["clips"] for row in summary()] == ["3", "3"]  # both areas; two clips and one
-    assert run("-m", *cut, "data.shard=1/3,2/3,3/3").code == 0
-    (whole,) = results()
-    rows = summary()
-    assert [(row["area"], row["clips"], row["number"]) for row in rows] == [
-        ("0.1", "5", "0"),
-        ("0.3", "5", "0"),
-    ]
-    assert "shard" not in rows[0]["overrides"]
-    shared = json.loads(whole.read_text())
-    ran = run(*cut)
-    assert "already done" in ran.out
-    assert run(*cut, "overwrite=true", "outputs_dir=alone").code == 0
-    (alone,) = Path("alone").glob("results/*/*/*/*/result.json")
-    one = json.loads(alone.read_text())
-    assert shared["records"] == one["records"]
-    assert shared["config"]["data"] == one["config"]["data"]
-    assert shared["timings"].keys() == one["timings"].keys()
+def test_jobs_side_by_side_note_themselves_under_one_label(tmp_path: Path) -> None:
+    joined = joblib.Parallel(n_jobs=2, backend="loky")(
+        joblib.delayed(_join)(tmp_path, name) for name in range(60)
+    )
+    assert len(joined) == 60
+    noted = json.loads((tmp_path / "groups" / "mine.json").read_text())["jobs"]
+    assert sorted(noted) == sorted(f"job{name}" for name in range(60))
 
 
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "1/0", "a/b", "1/2/3", "-1/2"])
-def test_a_wrong_share_is_told(run: Run, shard: str) -> None:
-    ran = run("data=shapes", f"data.shard={shard}")
-    assert ran.code == 2
-    assert f"data.shard={shard}: give i/n with i from 1 to n" in ran.err
-
-
-def test_an_empty_share_is_told(run: Run) -> None:
-    ran = run("data.num_clips=1", "data.shard=1/2", "data=shapes")
-    assert ran.code == 2
-    assert "data.shard=1/2: there are 1 clips; give at most as many shares" in ran.err
-
-
-def test_a_share_of_whatever_data_there_is(run: Run) -> None:
-    ran = run("data.shard=2/2", "method=center", "metrics=[visible_area]")
-    assert ran.code == 0
-    assert "explaining 1 clips" in ran.out
+def _join(outputs: Path, name: int) -> None:
+    join_group({"outputs_dir": str(outputs), "save_label": "mine"}, outputs / f"job{name}")

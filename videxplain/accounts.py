@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from videxplain import __version__, catalog
 from videxplain.sinks.files import write_json
 
@@ -29,10 +31,12 @@ def join_group(completed: Mapping[str, Any], folder: Path) -> None:
     """Note under the run's label that it asked for this job."""
     outputs = Path(completed["outputs_dir"]).expanduser()
     path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
-    jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
     name = folder.relative_to(outputs).as_posix()
-    if name not in jobs:
-        write_json(path, {"jobs": [*jobs, name]})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # jobs side by side note themselves too
+        jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
+        if name not in jobs:
+            write_json(path, {"jobs": [*jobs, name]})
 
 
 @contextmanager

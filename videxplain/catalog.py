@@ -73,9 +73,8 @@ def check_may_change(group: str, key: str) -> None:
         raise ConfigError(message)
 
 
-@cache
-def root(perturb: str = "quick") -> Mapping[str, Any]:
-    """The root keys with their defaults, those of a recipe included; read once."""
+def root(perturb: str = "quick") -> dict[str, Any]:
+    """The root keys with their defaults, those of a recipe included."""
     merged = OmegaConf.merge(_load("config"), _load(f"perturb/{check_name('perturb', perturb)}"))
     values = plain_values(merged).items()
     return {key: value for key, value in values if key not in ("defaults", "hydra")}

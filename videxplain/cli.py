@@ -47,7 +47,7 @@ warnings.filterwarnings("ignore", _OURS)  # in workers, which import this module
 
 def main() -> None:
     """Run the command ``videxplain``."""
-    warnings.filterwarnings("ignore", _OURS)  # in case that they were reset
+    warnings.filterwarnings("ignore", _OURS)  # a caller may have reset the filters since
     if "--version" in sys.argv[1:]:
         tqdm.write(f"videxplain {__version__}")
         return
@@ -78,7 +78,6 @@ def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
     choices, given = dict(settings.runtime.choices), list(settings.overrides.task)
     if settings.mode is RunMode.MULTIRUN:
-        os.chdir(settings.runtime.cwd)  # a worker may have started elsewhere
         _in_a_sweep(composed, choices, given)
         return
     try:
@@ -97,6 +96,7 @@ def _in_a_sweep(
     start = time.perf_counter()
     with account.running(number):
         try:
+            os.chdir(settings.runtime.cwd)  # a worker may have started elsewhere
             folder = _explain(composed, choices, given, sweep=account.path.name)
         except Exception as error:
             seconds, told = time.perf_counter() - start, _sentence(error)
@@ -184,7 +184,7 @@ def _sentence(error: Exception) -> str:
     if key and isinstance(parent, DictConfig):
         where, _, name = key[1].rpartition(".")
         if "choose" in parent:
-            return f"data=auto has no keys: write data=shapes or data=files before {key[1]}"
+            return f"data=auto has no such key: write data=shapes or data=files before {key[1]}"
         return unknown_name(f"key of {where}", name, [str(each) for each in parent])
     kind = "" if isinstance(error, _EXPECTED) else f"{type(error).__name__}: "
     told = " ".join(f"{kind}{error} {cause or ''}".split())

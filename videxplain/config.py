@@ -187,7 +187,7 @@ def _choose_data(filled: DictConfig) -> None:
     choose = filled.data.pop("choose", None)
     if choose is not None:
         if set(filled.data) - {_SHARD}:
-            message = "data=auto has no such keys: write data=shapes or data=files before them"
+            message = "data=auto has no such key: write data=shapes or data=files before it"
             raise ConfigError(message)
         name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
         chosen = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")

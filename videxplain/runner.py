@@ -138,12 +138,12 @@ def run(job: Job, sweep: str | None = None) -> Result:
     """
     folder, account, overwrite = job.sink.folder, job.sink.account, bool(job.config["overwrite"])
     join_group(job.config, folder)
-    if overwrite:
-        job.sink.reopen()
-    finished, closed = _kept(job.sink, job.videos), job.sink.closed()
+    finished = None if overwrite else _kept(job.sink, job.videos)
+    closed = job.sink.closed([video.name for video in job.videos])
     if closed is not None and finished is not None:
         log.info("already done: %s (overwrite=true computes it again)", closed)
         return Result(folder, closed, finished)
+    job.sink.reopen(overwrite=overwrite)
     with status(account), _sinks(job, sweep) as sinks:
         done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
         log.info(

@@ -1,6 +1,7 @@
 """Hydra's side of a sweep: which jobs there are, that they can run, and how they ended."""
 
 import logging
+import re
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -117,7 +119,8 @@ class Grid(Sweeper):
 
     def _keep_in(self, folder: Path) -> None:
         """Let every job know the sweep's folder; a worker may start elsewhere."""
-        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        # in Hydra's quotes, a backslash counts twice before a quote and at the end alone
+        quoted = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", "\\'"), str(folder))
         with open_dict(self._composed):
             self._composed.hydra.sweep.dir = str(folder)
             self._composed.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
@@ -171,10 +174,22 @@ def _launch(launcher: Launcher, jobs: Sequence[Sequence[str]], folder: SweepFold
     if not jobs:
         return
     try:
-        launcher.launch(jobs, initial_job_idx=0)
+        returned = launcher.launch(jobs, initial_job_idx=0)
     except Exception as error:  # each launcher has its own for a worker that died
-        log.warning("the launcher stopped (%r)", error)
+        log.warning("the launcher stopped (%r): waiting for the jobs that it started", error)
         _wait_for_others(folder)
+    else:
+        _tell_unaccounted(returned, folder)
+
+
+def _tell_unaccounted(returned: Sequence[JobReturn], folder: SweepFolder) -> None:
+    """Say what went wrong before a job could keep account of itself."""
+    for number, state in folder.states().items():
+        if state.state == "pending":
+            try:
+                _ = returned[number].return_value
+            except Exception as error:  # whatever it was
+                log.warning("job %d did not start (%r)", number, error)
 
 
 def _wait_for_others(folder: SweepFolder) -> None:
@@ -239,7 +254,10 @@ def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
 def _how(state: JobState) -> str:
     if state.state == "failed":
         return str(state.error)
-    told = {"pending": "it was never started", "died": "its process died"}
+    told = {
+        "pending": "it has not started (if it is still queued on a cluster, wait for it)",
+        "died": "it was stopped before it ended",
+    }
     return told.get(state.state, "it still runs")
 
 

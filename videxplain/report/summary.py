@@ -58,7 +58,8 @@ def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
         together.setdefault(key, []).append(_row(number, asked, state))
     for key, rows in together.items():
         if isinstance(key, Path):
-            yield _with_results(_one_row(rows, key), [Path(row["folder"]) for row in rows])
+            parts = [Path(row["folder"]) for row in rows]
+            yield _with_results(_one_row(rows, key), [key] if (key / RESULT).is_file() else parts)
         else:
             yield rows
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from videxplain.figures import draw
 from videxplain.sinks.files import clip_slug, write_json, write_whole
-from videxplain.sinks.shards import RESULT, join, shard_folder
+from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 
@@ -53,22 +53,43 @@ class DiskSink:
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
             write_json(self.record_file(name), finished)
 
-    def closed(self) -> Path | None:
-        """Where the outcome of the job, or of the whole that it is a share of, is; if it is."""
-        there = (each for each in (self.account, self.folder) if (each / RESULT).is_file())
-        return next(there, None)
+    def closed(self, clips: Sequence[str]) -> Path | None:
+        """Where the outcome for these clips is: in the whole, or in this share; None if nowhere."""
+        whole = read(self.folder)
+        if whole is not None and self._is_for(clips, whole):
+            return self.folder
+        own = None if self.shard is None else read(self.account)
+        if own is None or clips_of(own) != list(clips):
+            return None
+        self._join()  # a stop may have come in between
+        return self.account
 
-    def reopen(self) -> None:
-        """Let a stop on the way not look finished."""
-        for folder in (self.account, self.folder):
-            (folder / RESULT).unlink(missing_ok=True)
+    def reopen(self, *, overwrite: bool) -> None:
+        """Let a stop on the way not look finished.
+
+        Args:
+            overwrite: Whether all is computed anew, so that no share of before counts.
+        """
+        stale = [self.folder / RESULT, self.account / RESULT]
+        if overwrite and self.shard is None:
+            stale += shard_folder(self.folder, "*").parent.glob(f"*/{RESULT}")
+        for file in stale:
+            file.unlink(missing_ok=True)
 
     def close(self, outcome: Mapping[str, object]) -> None:
         """Write ``result.json``: the job is finished; so is the whole with its last share."""
         write_json(self.account / RESULT, dict(outcome))
+        self._join()
+
+    def _join(self) -> None:
         whole = None if self.shard is None else join(self.folder, self.shard)
         if whole is not None:
             write_json(self.folder / RESULT, whole)
+
+    def _is_for(self, clips: Sequence[str], whole: Mapping[str, Any]) -> bool:
+        if self.shard is None:
+            return clips_of(whole) == list(clips)
+        return set(clips) <= set(clips_of(whole))
 
     def record_file(self, clip: str) -> Path:
         """Where a finished clip's record is."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -27,18 +28,33 @@ def whole_folder(account: Path) -> Path:
     return account.parents[1] if account.parent.name == _FOLDER else account
 
 
+def read(folder: Path) -> Outcome | None:
+    """What a job, or a share of it, came to; None if it is not finished."""
+    with suppress(FileNotFoundError):  # another job of the same folder may begin it anew
+        found: Outcome = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return found
+    return None
+
+
+def clips_of(outcome: Mapping[str, Any]) -> list[str]:
+    """The clips that it is about, in their order."""
+    return list(dict.fromkeys(row["clip"] for row in outcome["records"]))
+
+
 def join(folder: Path, shard: str) -> Outcome | None:
-    """What the whole came to; None if another of its shares is missing.
+    """What the whole came to; None if a share is missing, or is that of another set of clips.
 
     Args:
         folder: Of the whole.
         shard: Any of its shares, ``i/n``.
     """
     count = int(shard.partition("/")[2])
-    files = [shard_folder(folder, f"{i}/{count}") / RESULT for i in range(1, count + 1)]
-    if not all(file.is_file() for file in files):
+    found = [read(shard_folder(folder, f"{i}/{count}")) for i in range(1, count + 1)]
+    shares = [each for each in found if each is not None]
+    clips = [clip for each in shares for clip in clips_of(each)]
+    if len(shares) < count or len(set(clips)) < len(clips):
         return None
-    return joined([json.loads(file.read_text(encoding="utf-8")) for file in files])
+    return joined(shares)
 
 
 def joined(shares: Sequence[Mapping[str, Any]]) -> Outcome:
@@ -56,4 +72,5 @@ def _in_order(shares: Sequence[Mapping[str, Any]]) -> list[Any]:
         for each in shares
     ]
     rounds = chain.from_iterable(zip_longest(*clips, fillvalue=[]))
-    return list(chain.from_iterable(rounds))
+    once = {rows[0]["clip"]: rows for rows in rounds if rows}  # shares 1/2 and 1/3 overlap
+    return list(chain.from_iterable(once.values()))

@@ -19,7 +19,7 @@ class JobState:
     """How far a job is.
 
     Attributes:
-        state: ``pending`` was not started, ``died`` is one whose process was stopped hard.
+        state: ``pending`` was not started, ``died`` was stopped before it ended.
         folder: Of its results, where known.
         error: What went wrong, or why it was skipped.
         traceback: Where an error comes from.
@@ -89,7 +89,8 @@ class SweepFolder:
             return JobState(asked.state, error=asked.reason)
         state = JobState(**_read(path))
         if state.state == "running" and not self._is_locked(number):
-            return replace(state, state="died")
+            state = JobState(**_read(path))  # it may have ended since
+            return replace(state, state="died") if state.state == "running" else state
         return state
 
     def states(self) -> dict[int, JobState]:
