@@ -1,0 +1,132 @@
+"""How an attribution is spread over space and time, whatever the network makes of it.
+
+All are NaN where nothing is attributed.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from videxplain.types import Attribution, Classifier, Clips, Measure, Polarity
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Gini:
+    """Sparseness: 0 if all voxels are equal, near 1 if a single one has everything.
+
+    Hurley and Rickard, "Comparing measures of sparsity", IEEE Trans. Inf. Theory 2009.
+
+    Attributes:
+        polarity: How signed values become saliency.
+    """
+
+    polarity: Polarity = "positive"
+
+    name: ClassVar[str] = "gini"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Rank the voxels of each clip and area."""
+        values = attribution.saliency(self.polarity).flatten(2).double().sort(dim=-1).values
+        count = values.shape[-1]
+        weights = (count - torch.arange(count, device=values.device) - 0.5) / count
+        return (1 - 2 * (values * weights).sum(dim=-1) / values.sum(dim=-1)).float()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Entropy:
+    """Of the saliency as a distribution over voxels: 1 if they are equal, 0 for a single one.
+
+    Bhatt et al., "Evaluating and aggregating feature-based model explanations", IJCAI 2020, in
+    shares of the most that it can be.
+
+    Attributes:
+        polarity: How signed values become saliency.
+    """
+
+    polarity: Polarity = "positive"
+
+    name: ClassVar[str] = "entropy"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Over space and time."""
+        values = attribution.saliency(self.polarity).flatten(2).double()
+        shares = values / values.sum(dim=-1, keepdim=True)
+        entropy: Measure = torch.special.entr(shares).sum(dim=-1)
+        return (entropy / math.log(values.shape[-1])).float()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TemporalSpread:
+    r"""Frames that share the saliency, of all: 1 if they are equal, ``1/t`` for a single one.
+
+    With :math:`s_t` that of a frame, :math:`(\sum_t s_t)^2 / (T \sum_t s_t^2)`.
+
+    Attributes:
+        polarity: How signed values become saliency.
+    """
+
+    polarity: Polarity = "positive"
+
+    name: ClassVar[str] = "temporal_spread"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Compare the frames' mean saliency."""
+        frames = attribution.saliency(self.polarity).mean(dim=(3, 4))
+        return frames.sum(dim=-1) ** 2 / (frames.shape[-1] * (frames**2).sum(dim=-1))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SpatialSmoothness:
+    r"""How alike neighbours in a frame are: 1 if all are equal, 0 for pixels that stand alone.
+
+    Over the pairs of neighbours, :math:`1 - \sum |v - w| / \sum (v + w)`.
+
+    Attributes:
+        polarity: How signed values become saliency.
+    """
+
+    polarity: Polarity = "positive"
+
+    name: ClassVar[str] = "spatial_smoothness"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Along rows and columns."""
+        return _smoothness(attribution.saliency(self.polarity), (3, 4))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TemporalSmoothness:
+    """The same for a pixel and itself in the next frame; NaN for a clip of one frame.
+
+    Attributes:
+        polarity: How signed values become saliency.
+    """
+
+    polarity: Polarity = "positive"
+
+    name: ClassVar[str] = "temporal_smoothness"
+    higher_is_better: ClassVar[bool | None] = None
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Along time."""
+        return _smoothness(attribution.saliency(self.polarity), (2,))
+
+
+def _smoothness(saliency: Tensor, axes: tuple[int, ...]) -> Measure:
+    apart, together = saliency.new_zeros(()), saliency.new_zeros(())
+    for axis in axes:
+        length = saliency.shape[axis]
+        before, after = saliency.narrow(axis, 0, length - 1), saliency.narrow(axis, 1, length - 1)
+        apart = apart + (after - before).abs().flatten(2).sum(dim=-1)
+        together = together + (after + before).flatten(2).sum(dim=-1)
+    return 1 - apart / together
