@@ -27,6 +27,16 @@ def test_the_table_of_methods_is_what_they_declare() -> None:
         assert source == method.citation, name
 
 
+def test_the_table_of_metrics_is_what_they_declare() -> None:
+    lines = (ROOT / "docs" / "metrics.md").read_text().splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line[:1]]
+    told = {row[0].strip("`"): row[2] for row in table[2:]}
+    assert set(told) == set(catalog.names("metrics"))
+    for name, better in told.items():
+        metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
+        assert {"higher": True, "lower": False, "-": None}[better] is metric.higher_is_better, name
+
+
 def test_every_choice_stands_in_the_readme() -> None:
     for group in ("model", "method", "metrics"):
         for name in catalog.names(group):
