@@ -36,6 +36,8 @@ _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise
 _SHARD = "shard"
 _CUT = ("batch_size", _SHARD)
 """Keys that say in which pieces the work is done."""
+_PATHS = ("videos_dir", "boxes")
+"""Keys of the data that are told apart by the place they name."""
 _NAMED = {
     "polarity": ("positive", "negative", "both"),
     "precision": ("float32", "bfloat16"),
@@ -172,9 +174,9 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     read["data"] = _without(config["data"], _CUT)
     metrics = config.get("metrics") or {}
     read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
-    if "videos_dir" in config["data"]:
-        folder = Path(config["data"]["videos_dir"]).expanduser().resolve()
-        read["data"]["videos_dir"] = str(folder)
+    for key in _PATHS:
+        if config["data"].get(key) is not None:
+            read["data"][key] = str(Path(config["data"][key]).expanduser().resolve())
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from videxplain.data import frame_folders, video_files
+from videxplain.data.boxes import with_boxes
 from videxplain.data.shards import share
 from videxplain.errors import DataError
 from videxplain.types import Video
@@ -12,7 +13,7 @@ _NAMED = 5
 """Broken files that one message names."""
 
 
-def find_videos(videos_dir: str, shard: str | None = None) -> list[Video]:
+def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = None) -> list[Video]:
     """List the videos under a path, in the order of their names.
 
     A clip is a folder of pictures, or a video file. Its label is the text before the first ``-``
@@ -21,10 +22,16 @@ def find_videos(videos_dir: str, shard: str | None = None) -> list[Video]:
     Args:
         videos_dir: A folder, or one video.
         shard: ``i/n``, every n-th video from the i-th on; None for all.
+        boxes: A CSV file that says where the evidence is; see `videxplain.data.boxes.with_boxes`.
 
     Raises:
         DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
     """
+    videos = _found(videos_dir, shard)
+    return videos if boxes is None else with_boxes(videos, boxes)
+
+
+def _found(videos_dir: str, shard: str | None) -> list[Video]:
     root = Path(videos_dir).expanduser()
     if not root.exists():
         message = f"videos_dir={videos_dir} does not exist: give a folder of videos, or a video"
