@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.outputs import results
 from videxplain.report.summary import write_summary
 
 NETWORK = """
@@ -39,11 +40,10 @@ def overhead(folder: Path, jobs: int) -> float:
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
     whole = time.perf_counter() - start
-    results = list(folder.glob("outputs/results/*/*/*/*/result.json"))
-    assert len(results) == jobs
-    explaining: list[float] = [
-        json.loads(path.read_text())["timings"]["explain"] for path in results
-    ]
+    finished = results(folder)
+    assert len(finished) == jobs
+    timings = [json.loads(path.read_text())["timings"] for path in finished]
+    explaining: list[float] = [each["explain"] for each in timings]
     return whole - sum(explaining)
 
 
@@ -63,7 +63,7 @@ def test_the_overhead_of_a_job_does_not_grow(tmp_path: Path) -> None:
 def test_ten_thousand_jobs_are_summarised(tmp_path: Path) -> None:
     overhead(tmp_path / "sweep", 1)
     outputs = tmp_path / "sweep" / "outputs"
-    (result,) = outputs.glob("results/*/*/*/*/result.json")
+    (result,) = results(tmp_path / "sweep")
     (sweep,) = outputs.glob("sweeps/*")
     (asked,) = json.loads((sweep / "jobs.json").read_text())
     state = json.loads((sweep / "jobs" / "0.json").read_text())

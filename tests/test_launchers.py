@@ -1,6 +1,5 @@
 """One sweep by every launcher: the same results, and a job that goes wrong loses only itself."""
 
-import csv
 import importlib.util
 import os
 import shlex
@@ -9,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.commands import runner
+from tests.outputs import contents, records, summary
 from videxplain import cli
 
 LAUNCHERS = {
@@ -105,24 +104,7 @@ def run(folder: Path, launcher: str, arguments: tuple[str, ...]) -> tuple[int, s
 
 
 def states(folder: Path) -> list[str]:
-    """Of the newest sweep's jobs."""
-    path = max(folder.glob("outputs/sweeps/*/summary.csv"), key=os.path.getmtime)
-    with path.open(newline="") as file:
-        return [row["state"] for row in csv.DictReader(file)]
-
-
-def values(folder: Path) -> dict[str, list[bytes]]:
-    """All arrays and records, by the name of their file."""
-    root = folder / "outputs" / "results"
-    arrays = {
-        str(path.relative_to(root)): [value.tobytes() for value in np.load(path).values()]
-        for path in root.glob("**/attributions/[!.]*.npz")
-    }
-    records = {
-        str(path.relative_to(root)): [path.read_bytes()]
-        for path in root.glob("**/records/[!.]*.json")
-    }
-    return arrays | records
+    return [row["state"] for row in summary(folder)]
 
 
 def skip_without(launcher: str) -> None:
@@ -137,7 +119,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]
     folder = tmp_path_factory.mktemp("basic")
     code, told = run(folder, "basic", SWEEP)
     assert code == 0, told
-    return values(folder)
+    return contents(folder)
 
 
 @pytest.mark.slow
@@ -150,7 +132,7 @@ def test_every_launcher_gives_the_same(
     assert code == 0, told
     assert states(tmp_path) == ["done"] * 12
     assert len(expected) == 2 * 2 * 12
-    assert values(tmp_path) == expected
+    assert contents(tmp_path) == expected
 
 
 @pytest.mark.slow
@@ -167,17 +149,14 @@ def test_a_job_that_goes_wrong_loses_only_itself(launcher: str, fault: str, tmp_
         assert states(tmp_path) == ["done"] * 3 + [lost] + ["done"] * 8
     else:
         assert len(records(tmp_path)) < 12
-    finished = {path: path.stat().st_mtime_ns for path in records(tmp_path)}
+    finished = records(tmp_path)
     (tmp_path / "fault").unlink()
     code, told = run(tmp_path, launcher, OWN)
     assert code == 0, told
     assert states(tmp_path) == ["done"] * 12
-    assert len(records(tmp_path)) == 12
-    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
-
-
-def records(folder: Path) -> list[Path]:
-    return sorted(folder.glob("outputs/results/**/records/[!.]*.json"))
+    last = records(tmp_path)
+    assert len(last) == 12
+    assert {path: last[path] for path in finished} == finished
 
 
 def test_several_processes_at_once(tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """Shares of a data set: several jobs explain it together, and their results are one."""
 
-import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.commands import Run, runner
+from tests.outputs import results, summary
 from videxplain import cli
 
 QUICK = ("data=shapes", "metrics=[visible_area]", "threads=1", "method=random", "logger=none")
@@ -18,17 +17,6 @@ QUICK = ("data=shapes", "metrics=[visible_area]", "threads=1", "method=random", 
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     return runner("videxplain", cli.main, monkeypatch, capsys)
-
-
-def summary() -> list[dict[str, str]]:
-    """Of the newest sweep."""
-    path = max(Path("outputs/sweeps").glob("*/summary.csv"), key=os.path.getmtime)
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def results() -> list[Path]:
-    return sorted(Path("outputs").glob("results/*/*/*/*/result.json"))
 
 
 def clips() -> list[str]:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.commands import Run, runner
+from tests.outputs import contents, records, results, summary
 from videxplain import cli, sweep_cli
 from videxplain.accounts import join_group
 
@@ -51,17 +51,6 @@ def run_sweep(
     return runner("videxplain-sweep", sweep_cli.main, monkeypatch, capsys)
 
 
-def summary() -> list[dict[str, str]]:
-    """Of the newest sweep."""
-    path = max(Path("outputs/sweeps").glob("*/summary.csv"), key=os.path.getmtime)
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def results() -> list[Path]:
-    return sorted(Path("outputs").glob("results/*/*/*/*/result.json"))
-
-
 def test_every_mistake_is_told_before_the_first_job_starts(run: Run) -> None:
     ran = run("-m", *QUICK, "method=step,grad", "perturb_area=0.1,1.5,-1", "method.sigma=2,0")
     assert ran.code == 2
@@ -70,6 +59,29 @@ def test_every_mistake_is_told_before_the_first_job_starts(run: Run) -> None:
     assert "none was started" in ran.err
     assert not results()
     assert not Path("outputs/sweeps").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("device=cpu,gpu", "device=gpu: choose auto, cuda, cpu, mps"),
+        ("device=gpu,cpu", "device=gpu: choose auto, cuda, cpu, mps"),
+        ("logger.mode=offline,offine", "logger.mode='offine': input should be 'offline' or"),
+    ],
+)
+def test_a_mistake_is_told_where_jobs_are_merged_too(run: Run, wrong: str, told: str) -> None:
+    ran = run("-m", *QUICK[:-1], "logger=wandb", "method=center", wrong)
+    assert ran.code == 2
+    assert told in ran.err
+    assert not Path("outputs/sweeps").exists()
+
+
+def test_a_job_whose_results_were_deleted_is_summarised(run: Run, run_sweep: Run) -> None:
+    assert run("-m", *QUICK, "method=center,random").code == 0
+    results()[0].unlink()
+    (sweep,) = Path("outputs/sweeps").iterdir()
+    assert run_sweep("summary", str(sweep)).code == 0
+    assert [row["clips"] for row in summary()] == ["", "1"]
 
 
 def test_a_job_that_is_asked_for_twice_runs_once(run: Run) -> None:
@@ -182,8 +194,8 @@ def test_a_sweep_killed_five_times_is_the_same_in_the_end(tmp_path: Path) -> Non
     killed.mkdir()
     chance, finished = random.Random(5), dict[Path, int]()
     for _ in range(5):
-        process, known = start_sweep(killed, TWENTY_FOUR), len(finished)
-        wait_until(lambda: len(records(killed)) > known)  # noqa: B023  # called at once
+        process = start_sweep(killed, TWENTY_FOUR)
+        wait_for_more(killed, than=len(finished))
         time.sleep(chance.uniform(0, 3))
         process.kill()
         process.wait(60)
@@ -191,18 +203,12 @@ def test_a_sweep_killed_five_times_is_the_same_in_the_end(tmp_path: Path) -> Non
         check_whole(killed)
         finished |= records(killed)
     assert start_sweep(killed, TWENTY_FOUR).wait(600) == 0
-    assert len(list(killed.glob("outputs/results/*/*/*/*/result.json"))) == 24
+    assert len(results(killed)) == 24
     check_whole(killed)
     last = records(killed)
     assert {path: last[path] for path in finished} == finished, "no clip was computed twice"
     assert contents(killed) == contents(whole)
     assert len(contents(whole)) == 2 * 24 * 6
-
-
-def records(folder: Path) -> dict[Path, int]:
-    """Of finished clips, with the time at which each was written."""
-    found = folder.glob("outputs/results/**/records/*.json")
-    return {path: path.stat().st_mtime_ns for path in found if path.name[0] != "."}
 
 
 def check_whole(folder: Path) -> None:
@@ -214,16 +220,6 @@ def check_whole(folder: Path) -> None:
             dict(np.load(path))
         elif path.suffix in {".png", ".webp"}:
             Image.open(path).load()
-
-
-def contents(folder: Path) -> dict[str, list[bytes]]:
-    """Attributions and records, bit for bit."""
-    root = folder / "outputs" / "results"
-    arrays = {
-        str(path.relative_to(root)): [value.tobytes() for value in np.load(path).values()]
-        for path in root.glob("**/attributions/[!.]*.npz")
-    }
-    return arrays | {str(path.relative_to(root)): [path.read_bytes()] for path in records(folder)}
 
 
 START = """
@@ -247,7 +243,12 @@ def start_sweep(folder: Path, arguments: Sequence[str]) -> "subprocess.Popen[byt
 
 def wait_for(folder: Path, jobs: int) -> None:
     """Until so many jobs are done."""
-    wait_until(lambda: len(list(folder.glob("outputs/results/*/*/*/*/result.json"))) >= jobs)
+    wait_until(lambda: len(results(folder)) >= jobs)
+
+
+def wait_for_more(folder: Path, than: int) -> None:
+    """Until more clips are finished."""
+    wait_until(lambda: len(records(folder)) > than)
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

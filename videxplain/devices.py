@@ -19,6 +19,18 @@ _SIZES = (2**31 - 1, 32 << 20)
 """Bytes: the most that mallopt takes, and the most that it takes before glibc 2.35."""
 
 
+def check_device(choice: str) -> None:
+    """Refuse what is no device on any machine; a job may run on another one.
+
+    Raises:
+        ConfigError: With what there is.
+    """
+    kind, colon, number = choice.partition(":")
+    if kind not in CHOICES or (colon and (kind == "auto" or not number.isdecimal())):
+        message = f"device={choice}: choose {', '.join(CHOICES)}, or cuda:<number>"
+        raise ConfigError(message)
+
+
 def pick_device(choice: str) -> torch.device:
     """Turn a choice into a device that exists.
 
@@ -29,6 +41,7 @@ def pick_device(choice: str) -> torch.device:
     Raises:
         ConfigError: If it is none of these, or not on this machine.
     """
+    check_device(choice)
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -37,9 +50,6 @@ def pick_device(choice: str) -> torch.device:
     if choice == "auto":
         choice = next(name for name, there in available.items() if there)
     kind, _, number = choice.partition(":")
-    if kind not in available or (number and not number.isdecimal()):
-        message = f"device={choice}: choose {', '.join(CHOICES)}, or cuda:<number>"
-        raise ConfigError(message)
     if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         message = f"device={choice}: this machine has none; use device=cpu or device=auto"
         raise ConfigError(message)

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from videxplain import catalog, config, runner
+from videxplain.devices import check_device
 from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Choosy, Explainer, Video
@@ -128,6 +129,8 @@ class _Checker:
             config.check_pair(completed)
             method: Explainer = self._part(completed["method"], "method")
             self._part(completed.get("metrics", {}), "metrics")
+            self._part(completed["logger"], "logger")
+            check_device(completed["device"])
             classifier = self._classifier(completed["model"])
             if isinstance(method, Choosy):
                 method.check(classifier)

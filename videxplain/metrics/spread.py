@@ -4,23 +4,21 @@ All are NaN where nothing is attributed.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
-from videxplain.types import Attribution, Classifier, Clips, Measure, Polarity
+from videxplain.types import Attribution, Classifier, Clips, Measure, Polarity, Saliency
 
 _STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Gini:
-    """Sparseness: 0 if all voxels are equal, near 1 if a single one has everything.
-
-    Hurley and Rickard, "Comparing measures of sparsity", IEEE Trans. Inf. Theory 2009.
+class _Spread(ABC):
+    """What these metrics have in common.
 
     Attributes:
         polarity: How signed values become saliency.
@@ -28,101 +26,93 @@ class Gini:
 
     polarity: Polarity = "positive"
 
-    name: ClassVar[str] = "gini"
     higher_is_better: ClassVar[bool | None] = None
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+        """Describe each map."""
+        return self.describe(attribution.saliency(self.polarity))
+
+    @abstractmethod
+    def describe(self, saliency: Saliency) -> Measure:
+        """Of each clip and area."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Gini(_Spread):
+    """Sparseness: 0 if all voxels are equal, near 1 if a single one has everything.
+
+    Hurley and Rickard, "Comparing measures of sparsity", IEEE Trans. Inf. Theory 2009.
+    """
+
+    name: ClassVar[str] = "gini"
+
+    def describe(self, saliency: Saliency) -> Measure:
         """Rank the voxels of each clip and area."""
-        values = attribution.saliency(self.polarity).flatten(2).double().sort(dim=-1).values
+        values = saliency.flatten(2).double().sort(dim=-1).values
         count = values.shape[-1]
         weights = (count - torch.arange(count, device=values.device) - 0.5) / count
         return (1 - 2 * (values * weights).sum(dim=-1) / values.sum(dim=-1)).float()
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Entropy:
+class Entropy(_Spread):
     """Of the saliency as a distribution over voxels: 1 if they are equal, 0 for a single one.
 
     Bhatt et al., "Evaluating and aggregating feature-based model explanations", IJCAI 2020, in
     shares of the most that it can be.
-
-    Attributes:
-        polarity: How signed values become saliency.
     """
 
-    polarity: Polarity = "positive"
-
     name: ClassVar[str] = "entropy"
-    higher_is_better: ClassVar[bool | None] = None
 
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+    def describe(self, saliency: Saliency) -> Measure:
         """Over space and time."""
-        values = attribution.saliency(self.polarity).flatten(2).double()
+        values = saliency.flatten(2).double()
         shares = values / values.sum(dim=-1, keepdim=True)
         entropy: Measure = torch.special.entr(shares).sum(dim=-1)
         return (entropy / math.log(values.shape[-1])).float()
 
 
 @dataclass(frozen=True, config=_STRICT)
-class TemporalSpread:
+class TemporalSpread(_Spread):
     r"""Frames that share the saliency, of all: 1 if they are equal, ``1/t`` for a single one.
 
     With :math:`s_t` that of a frame, :math:`(\sum_t s_t)^2 / (T \sum_t s_t^2)`.
-
-    Attributes:
-        polarity: How signed values become saliency.
     """
 
-    polarity: Polarity = "positive"
-
     name: ClassVar[str] = "temporal_spread"
-    higher_is_better: ClassVar[bool | None] = None
 
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+    def describe(self, saliency: Saliency) -> Measure:
         """Compare the frames' mean saliency."""
-        frames = attribution.saliency(self.polarity).mean(dim=(3, 4))
+        frames = saliency.mean(dim=(3, 4))
         return frames.sum(dim=-1) ** 2 / (frames.shape[-1] * (frames**2).sum(dim=-1))
 
 
 @dataclass(frozen=True, config=_STRICT)
-class SpatialSmoothness:
+class SpatialSmoothness(_Spread):
     r"""How alike neighbours in a frame are: 1 if all are equal, 0 for pixels that stand alone.
 
     Over the pairs of neighbours, :math:`1 - \sum |v - w| / \sum (v + w)`.
-
-    Attributes:
-        polarity: How signed values become saliency.
     """
 
-    polarity: Polarity = "positive"
-
     name: ClassVar[str] = "spatial_smoothness"
-    higher_is_better: ClassVar[bool | None] = None
 
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+    def describe(self, saliency: Saliency) -> Measure:
         """Along rows and columns."""
-        return _smoothness(attribution.saliency(self.polarity), (3, 4))
+        return _smoothness(saliency, (3, 4))
 
 
 @dataclass(frozen=True, config=_STRICT)
-class TemporalSmoothness:
-    """The same for a pixel and itself in the next frame; NaN for a clip of one frame.
-
-    Attributes:
-        polarity: How signed values become saliency.
-    """
-
-    polarity: Polarity = "positive"
+class TemporalSmoothness(_Spread):
+    """The same for a pixel and itself in the next frame; NaN for a clip of one frame."""
 
     name: ClassVar[str] = "temporal_smoothness"
-    higher_is_better: ClassVar[bool | None] = None
 
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
+    def describe(self, saliency: Saliency) -> Measure:
         """Along time."""
-        return _smoothness(attribution.saliency(self.polarity), (2,))
+        return _smoothness(saliency, (2,))
 
 
-def _smoothness(saliency: Tensor, axes: tuple[int, ...]) -> Measure:
+def _smoothness(saliency: Saliency, axes: tuple[int, ...]) -> Measure:
     apart, together = saliency.new_zeros(()), saliency.new_zeros(())
     for axis in axes:
         length = saliency.shape[axis]

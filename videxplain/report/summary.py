@@ -1,7 +1,6 @@
 """A table of jobs: what was asked for, how it ended, and what was measured."""
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from videxplain.sinks.files import write_whole
-from videxplain.sinks.shards import RESULT, joined, whole_folder
+from videxplain.sinks.shards import RESULT, joined, read, whole_folder
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -96,8 +95,10 @@ def _one_row(rows: Sequence[Row], folder: Path) -> Row:
 
 def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
     """A row an area, with what was measured."""
-    files = dict.fromkeys(folder / RESULT for folder in folders)
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    read_from = (read(folder) for folder in dict.fromkeys(folders))
+    results = [each for each in read_from if each is not None]
+    if not results:  # deleted since
+        return [row]
     found = results[0] if len(results) == 1 else joined(results)
     common = {
         **row,

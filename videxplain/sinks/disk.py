@@ -13,7 +13,7 @@ import numpy as np
 
 from videxplain.figures import draw
 from videxplain.sinks.files import clip_slug, write_json, write_whole
-from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder
+from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 
@@ -72,7 +72,7 @@ class DiskSink:
         """
         stale = [self.folder / RESULT, self.account / RESULT]
         if overwrite and self.shard is None:
-            stale += shard_folder(self.folder, "*").parent.glob(f"*/{RESULT}")
+            stale += [folder / RESULT for folder in shard_folders(self.folder)]
         for file in stale:
             file.unlink(missing_ok=True)
 

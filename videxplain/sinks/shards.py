@@ -23,6 +23,11 @@ def shard_folder(folder: Path, shard: str) -> Path:
     return folder / _FOLDER / shard.replace("/", "-of-")
 
 
+def shard_folders(folder: Path) -> list[Path]:
+    """Of every share that kept account of itself, of however many."""
+    return sorted((folder / _FOLDER).glob("*"))
+
+
 def whole_folder(account: Path) -> Path:
     """The folder of the whole that a share, or no share, keeps account of."""
     return account.parents[1] if account.parent.name == _FOLDER else account

@@ -9,13 +9,14 @@ from torch import Tensor
 
 import videxplain as vx
 from tests.formulas import SmallNet
-from videxplain.metrics.ground_truth import (
+from videxplain.metrics.localisation import (
     EnergyInside,
     IoUAtArea,
     PointingGame,
     PrecisionAtArea,
     TemporalIoU,
     TemporalPointingGame,
+    TopPrecision,
 )
 from videxplain.metrics.spread import (
     Entropy,
@@ -101,12 +102,22 @@ def test_iou_in_time(net: VideoClassifier) -> None:
     assert measure(TemporalIoU(), points((0, 0, 0), (2, 0, 0)), box(), net) == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("metric", LOCATED)
+@pytest.mark.parametrize("metric", [*LOCATED, TopPrecision])
 def test_what_cannot_be_told_is_nan(metric: Callable[[], Metric], net: VideoClassifier) -> None:
-    nothing, some = torch.zeros(T, H, W), points((0, 1, 3))
-    assert math.isnan(measure(metric(), nothing, box(), net))
+    some = points((0, 1, 3))
     assert math.isnan(measure(metric(), some, torch.zeros_like(box()), net))
     assert math.isnan(measure(metric(), some, None, net))
+
+
+@pytest.mark.parametrize("metric", [*LOCATED, TopPrecision])
+def test_nothing_attributed_scores_as_a_flat_map(
+    metric: Callable[[], Metric], net: VideoClassifier
+) -> None:
+    nothing = measure(metric(), torch.zeros(T, H, W), box(), net)
+    if isinstance(metric(), EnergyInside):
+        assert math.isnan(nothing), "a share of nothing"
+    else:
+        assert nothing == measure(metric(), torch.ones(T, H, W), box(), net)
 
 
 @pytest.mark.parametrize("metric", LOCATED)
