@@ -69,16 +69,20 @@ def test_visible_area_is_the_mean_of_a_mask(bright: VideoClassifier) -> None:
 
 
 def test_converged_at_counts_from_the_last_move(bright: VideoClassifier) -> None:
-    area = torch.tensor([0.9, 0.5, 0.115, 0.105, 0.1]).expand(1, 2, 5)
-    steady = torch.full((1, 2, 5), 0.8)
-    late = torch.stack([steady[0, 0], torch.tensor([0.1, 0.2, 0.3, 0.4, 0.9])])[None]
-    found = ConvergedAt()(
-        bright,
-        CLIPS,
-        Attribution(masks(0.1).values, TARGET, (0.1,), {"visible_area": area, "probability": late}),
-    )
+    area = torch.tensor([0.9, 0.5, 0.115, 0.105] + 20 * [0.1]).expand(1, 2, 24)
+    steady = torch.full((24,), 0.8)
+    late = torch.stack([steady, steady.clone().index_fill_(0, torch.arange(23), 0.1)])[None]
+    found = converged(bright, area, late)
     assert found[0, 0] == 4
     assert found[0, 1].isnan(), "still moving in the last iteration"
+    short = converged(bright, area[..., :23], late[..., :23])
+    assert short[0, 0].isnan(), "19 iterations at rest are not enough to tell"
+
+
+def converged(classifier: VideoClassifier, area: Tensor, probability: Tensor) -> Tensor:
+    curves = {"visible_area": area, "probability": probability}
+    searched = Attribution(masks(0.1).values, TARGET, (0.1,), curves)
+    return ConvergedAt()(classifier, CLIPS, searched)
 
 
 def test_top_precision_by_hand(bright: VideoClassifier) -> None:

@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 from videxplain.types import Attribution, Classifier, Clips, Measure
 
 _AT_REST = 0.9
+_WATCHED = 20
+"""Iterations that a mask must have stayed, as in the search's own stop."""
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -17,7 +19,8 @@ class VisibleArea:
     """Share of the frames that a mask really keeps: its mean.
 
     It differs from the area asked for, which is a share of the padded plane: up to 1.43 times at
-    112 pixels when the mask stays clear of the border.
+    112 pixels when the mask stays clear of the border. A search that has not come to rest, or for
+    which the class is worth more than the area, keeps more than that.
     """
 
     name: ClassVar[str] = "visible_area"
@@ -34,7 +37,8 @@ class ConvergedAt:
     """Iterations, counted from 1, until the mask has come to rest; NaN where it has not.
 
     From that iteration on, the visible area and the probability of the target stay near the values
-    of the mask's last iteration. One that still moved in the last tenth has not come to rest.
+    of the mask's last iteration. One that still moved in the last tenth, or in the last 20, has not
+    come to rest.
 
     Attributes:
         area_tolerance: How near the area.
@@ -66,4 +70,5 @@ class ConvergedAt:
         ).any(dim=0)
         iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
         at = ((away * iterations).amax(dim=-1) + 1).float()
-        return at.masked_fill(at > _AT_REST * count[..., 0], float("nan"))
+        latest = torch.minimum(_AT_REST * count, count - _WATCHED)[..., 0]
+        return at.masked_fill(at > latest, float("nan"))
