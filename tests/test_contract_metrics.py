@@ -1,17 +1,25 @@
 """Every metric of conf/metrics, and values computed by hand."""
 
 import math
+from typing import ClassVar, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from videxplain import catalog
-from videxplain.metrics.causal import Preserved, ProbabilityDeleted, ProbabilityKept
+from videxplain.measures import Category, Check, Metric
+from videxplain.metrics.causal import (
+    AverageDrop,
+    AverageIncrease,
+    Preserved,
+    ProbabilityDeleted,
+    ProbabilityKept,
+)
 from videxplain.metrics.localisation import TopPrecision
-from videxplain.metrics.masks import ConvergedAt, VisibleArea
+from videxplain.metrics.masks import ConvergedAt, VisibleArea, cut
 from videxplain.models.classifier import VideoClassifier
-from videxplain.types import Attribution, Clips, Metric
+from videxplain.types import Attribution, Clips, Cost
 
 CLIPS = Clips(torch.ones(2, 3, 2, 4, 4), truth=torch.zeros(2, 2, 4, 4, dtype=torch.bool))
 TARGET = torch.tensor([0, 1])
@@ -38,11 +46,65 @@ def masks(*levels: float) -> Attribution:
 @pytest.mark.parametrize("name", catalog.names("metrics"))
 def test_contract(name: str, bright: VideoClassifier) -> None:
     metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
-    assert isinstance(metric, Metric)
     assert metric.name == name
-    assert metric(bright, CLIPS, masks(0.2, 0.5, 1.0)).shape == (3, 2)
-    noise = Attribution(torch.rand(1, 2, 3, 2, 4, 4), TARGET)
-    assert metric(bright, CLIPS, noise).shape == (1, 2)
+    assert metric.category in get_args(Category)
+    assert metric.citation
+    for given in (masks(0.2, 0.5, 1.0), Attribution(torch.rand(1, 2, 3, 2, 4, 4), TARGET)):
+        frames = CLIPS.frames.clone()
+        if isinstance(metric, Check):
+            method = Constant(given)
+            found = metric(bright, method, CLIPS, given)
+            weightless = metric.name.endswith("_randomisation") and metric.name[:5] != "label"
+            needless = weightless or metric.name == "seed_stability"
+            assert method.calls == [0 if needless else metric.explanations]
+        else:
+            assert isinstance(metric, Metric)
+            found = metric(bright, CLIPS, given)
+        assert found.shape == given.values.shape[:2]
+        assert torch.equal(frames, CLIPS.frames)
+
+
+class Constant:
+    """A method that always says the same."""
+
+    signed: ClassVar[bool] = False
+    complete: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True
+    citation: ClassVar[str] = "a test"
+
+    def __init__(self, says: Attribution) -> None:
+        self.says, self.calls = says, [0]
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(0, 0)
+
+    def __call__(self, classifier: object, clips: Clips, target: Tensor) -> Attribution:  # noqa: ARG002
+        self.calls[0] += 1
+        return self.says
+
+
+@pytest.mark.parametrize("name", catalog.names("metrics"))
+def test_passes_are_as_declared(name: str, bright: VideoClassifier) -> None:
+    """Per clip and area, on clips with more blocks than steps."""
+    changes = {name: {"block": 1}} if name.startswith(("insertion", "deletion", "minimal")) else {}
+    metric = catalog.build(catalog.section("metrics", name, changes), "metrics")[name]
+    if isinstance(metric, Check):
+        assert metric.cost == Cost(0, 0)
+        return
+    clip = Clips(torch.rand(1, 3, 130, 4, 4), truth=torch.ones(1, 130, 4, 4, dtype=torch.bool))
+    of_maps = name in ("completeness",)
+    shape = (1, 1, 3 if of_maps else 1, 130, 4, 4)
+    given = Attribution(torch.rand(shape), TARGET[:1], None if of_maps else (0.1,))
+    asked, _ = 0, bright.class_names  # which asks once
+
+    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG001
+        nonlocal asked
+        asked += len(output)
+
+    with bright.net.register_forward_hook(count):
+        metric(bright, clip, given)
+    assert (asked, 0) == metric.cost
 
 
 def test_kept_and_deleted_by_hand(bright: VideoClassifier) -> None:
@@ -53,6 +115,30 @@ def test_kept_and_deleted_by_hand(bright: VideoClassifier) -> None:
     wanted = [[0.5, 0.5], [_sigmoid(6), _sigmoid(-6)]]
     assert rest.tolist() == [pytest.approx(row, rel=1e-5) for row in wanted]
     assert Preserved("fade")(bright, CLIPS, masks(0.5)).tolist() == [[1.0, 0.0]]
+
+
+def test_average_drop_and_increase_by_hand(bright: VideoClassifier) -> None:
+    whole, half = _sigmoid(8), _sigmoid(4)
+    drop = AverageDrop(perturbation="fade")(bright, CLIPS, masks(0.5))
+    assert drop.tolist() == [pytest.approx([(whole - half) / whole, 0.0], rel=1e-5)]
+    rise = AverageIncrease(perturbation="fade")(bright, CLIPS, masks(0.5))
+    assert rise.tolist() == [[0.0, 1.0]], "less light is more of class 1"
+    values = torch.zeros(1, 2, 1, 2, 4, 4)
+    values[:, :, :, 0] = 7.0  # a map is stretched: the first of two frames is shown
+    values[:, :, :, 1] = 3.0
+    shown = AverageDrop(perturbation="fade")(bright, CLIPS, Attribution(values, TARGET))
+    torch.testing.assert_close(shown, drop)
+
+
+def test_a_map_is_cut_into_masks() -> None:
+    values = torch.arange(32.0).reshape(1, 1, 1, 2, 4, 4).repeat(1, 2, 1, 1, 1, 1)
+    found = cut(Attribution(values - 16, TARGET), [0.25, 0.5], "positive")
+    assert found.areas == (0.25, 0.5)
+    wanted = torch.stack([values[0] >= 24, values[0] >= 16]).float()
+    assert torch.equal(found.values[0], wanted[0])
+    half = found.values[1, 0].flatten()
+    assert half[17:].eq(1).all(), "15 voxels are above 0"
+    assert half[:17].tolist() == pytest.approx([1 / 17] * 17), "the rest share the last one"
 
 
 def _sigmoid(x: float) -> float:

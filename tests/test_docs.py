@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from videxplain import api, catalog, cli
+from videxplain.measures import Check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -30,11 +31,14 @@ def test_the_table_of_methods_is_what_they_declare() -> None:
 def test_the_table_of_metrics_is_what_they_declare() -> None:
     lines = (ROOT / "docs" / "metrics.md").read_text().splitlines()
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line[:1]]
-    told = {row[0].strip("`"): row[2] for row in table[2:]}
+    told = {row[0].strip("`"): row[2:] for row in table[2:]}
     assert set(told) == set(catalog.names("metrics"))
-    for name, better in told.items():
+    for name, (kind, better, passes, source) in told.items():
         metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
         assert {"higher": True, "lower": False, "-": None}[better] is metric.higher_is_better, name
+        assert (kind, source) == (metric.category, metric.citation), name
+        again = f"{metric.explanations} x the method" if isinstance(metric, Check) else ""
+        assert passes == again or passes == str(metric.cost.forward), name
 
 
 def test_every_choice_stands_in_the_readme() -> None:

@@ -5,7 +5,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videxplain.metrics.insertion import DeletionAUC, InsertionAUC, block_ranks
+from videxplain.metrics.filling import unit_ranks
+from videxplain.metrics.insertion import (
+    DeletionAUC,
+    DeletionLeRFAUC,
+    InsertionAUC,
+    InsertionLeRFAUC,
+    MinimalPreservingArea,
+    TemporalDeletionAUC,
+    TemporalInsertionAUC,
+)
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips
 
@@ -102,7 +111,7 @@ def test_blocks_at_the_end_may_be_smaller() -> None:
     saliency = torch.zeros(1, 1, 1, 20, 33)
     saliency[..., 16:, 32:] = 1.0  # 4 x 1 pixels: a block of its own, full
     saliency[..., :16, :16] = 0.5
-    ranks = block_ranks(saliency, 16)[0, 0, 0]
+    ranks = unit_ranks(saliency, (1, 16, 16))[0, 0, 0]
     assert ranks.shape == (20, 33)
     assert set(ranks[16:, 32:].flatten().tolist()) == {0}
     assert set(ranks[:16, :16].flatten().tolist()) == {1}
@@ -138,11 +147,71 @@ def test_signs_and_baselines(light: VideoClassifier, levels: Tensor) -> None:
             assert found == pytest.approx(plain[0, b].item() + shift, rel=1e-12)
 
 
-def test_equal_blocks_keep_their_order_in_the_clip() -> None:
-    ranks = block_ranks(torch.ones(1, 1, 2, 32, 32), 16)[0, 0]
-    assert ranks[:, ::16, ::16].flatten().tolist() == list(range(8))
+def test_equal_blocks_come_in_one_drawn_order() -> None:
+    ranks = unit_ranks(torch.ones(1, 2, 2, 64, 64), (1, 16, 16))[0]
+    first, second = (each[:, ::16, ::16].flatten().tolist() for each in ranks)
+    assert sorted(first) == list(range(32))
+    assert first == second
+    assert first not in (list(range(32)), list(range(31, -1, -1)))
 
 
 def test_the_published_protocol_is_the_default() -> None:
     for metric in (InsertionAUC(), DeletionAUC()):
         assert (metric.block, metric.steps, metric.baseline) == (16, 128, "zero")
+
+
+def test_least_relevant_first_is_the_opposite_order(light: VideoClassifier, levels: Tensor) -> None:
+    given, opposite = attribution(lit(levels)), attribution(lit(2 - levels))
+    for first, last in ((InsertionAUC, InsertionLeRFAUC), (DeletionAUC, DeletionLeRFAUC)):
+        wanted = first()(light, clips(levels), opposite)
+        torch.testing.assert_close(last()(light, clips(levels), given), wanted)
+
+
+def test_the_whole_curve(light: VideoClassifier, levels: Tensor) -> None:
+    curve = InsertionAUC(steps=3)(light, clips(levels), attribution(lit(levels)))
+    whole = InsertionAUC(steps=3).curve(light, clips(levels), attribution(lit(levels)))
+    assert whole.shares.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    falling = np.sort(levels[0].flatten().numpy())[::-1]
+    wanted = [0, falling[:6].sum() / 18, falling[:12].sum() / 18, falling.mean()]
+    assert whole.values[0, 0].tolist() == pytest.approx(wanted, rel=1e-12)
+    torch.testing.assert_close(whole.area(), curve)
+    assert whole.of(0, 0)["values"] == whole.values[0, 0].tolist()
+
+
+@pytest.mark.parametrize(("block", "frames"), [(1, 1), (4, 1), (16, 3), (16, 2), (64, 9)])
+def test_units_of_any_size(light: VideoClassifier, levels: Tensor, block: int, frames: int) -> None:
+    """With as many steps as units, the curve adds the units' light in falling order."""
+    clip = clips(levels)
+    metric = InsertionAUC(block=block, frames=frames, steps=10**6)
+    pixels = lit(levels)
+    units = [
+        pixels[0, t : t + frames, y : y + block, x : x + block]
+        for t, y, x in np.ndindex(*pixels.shape[1:])
+        if t % frames == y % block == x % block == 0
+    ]
+    order = sorted(units, key=lambda unit: -unit.mean().item())
+    curve = np.cumsum([0, *(unit.sum().item() for unit in order)]) / pixels[0].numel()
+    wanted = float(np.trapezoid(curve, np.linspace(0, 1, len(curve))))
+    found = metric(light, clip, attribution(pixels))[0, 0].item()
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_whole_frames(light: VideoClassifier, levels: Tensor) -> None:
+    frames = np.sort(levels[0].mean(dim=(1, 2)).numpy())[::-1]
+    given = attribution(lit(levels))
+    found = TemporalInsertionAUC()(light, clips(levels), given)[0, 0].item()
+    assert found == pytest.approx(auc(frames), rel=1e-12)
+    found = TemporalDeletionAUC()(light, clips(levels), given)[0, 0].item()
+    assert found == pytest.approx(levels[0].mean().item() - auc(frames), rel=1e-12)
+
+
+def test_the_least_area_that_preserves(light: VideoClassifier) -> None:
+    """Class 0 is the network's choice once more than half of the light is there."""
+    levels = torch.zeros(2, *BLOCKS, dtype=torch.float64)
+    levels.view(2, -1)[:, :12] = torch.linspace(0.9, 0.8, 12, dtype=torch.float64)
+    best, worst = attribution(lit(levels)), attribution(lit(1 - levels))
+    metric = MinimalPreservingArea(baseline="zero")
+    found = metric(light, clips(levels), best)[0]
+    assert found[0].item() == pytest.approx(11 / 18), "10 blocks of at most .9 are half of 18"
+    assert found[1].isnan(), "the dark is not its choice for the whole clip"
+    assert metric(light, clips(levels), worst)[0, 0].item() == pytest.approx(17 / 18)

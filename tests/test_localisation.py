@@ -9,6 +9,7 @@ from torch import Tensor
 
 import videxplain as vx
 from tests.formulas import SmallNet
+from videxplain.measures import Metric
 from videxplain.metrics.localisation import (
     EnergyInside,
     IoUAtArea,
@@ -26,7 +27,7 @@ from videxplain.metrics.spread import (
     TemporalSpread,
 )
 from videxplain.models.classifier import VideoClassifier
-from videxplain.types import Attribution, Clips, Metric
+from videxplain.types import Attribution, Clips
 
 LOCATED = (
     *(PointingGame, TemporalPointingGame, EnergyInside, PrecisionAtArea, IoUAtArea),

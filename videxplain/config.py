@@ -36,6 +36,8 @@ _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise
 _SHARD = "shard"
 _CUT = ("batch_size", _SHARD)
 """Keys that say in which pieces the work is done."""
+_AREAS = "perturb_area"
+"""Key of a method that searches masks; of others ``map_area`` cuts them."""
 _PATHS = ("videos_dir", "boxes")
 """Keys of the data that are told apart by the place they name."""
 _NAMED = {
@@ -102,6 +104,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     plain = catalog.plain_values(filled, resolve=True)
     _check_values(plain)
     _check_named(plain)
+    plain["map_area"] = _map_areas(plain["map_area"])
     chosen = {group: choices.get(group) for group in ("model", "method")}
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
@@ -174,6 +177,8 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     read["data"] = _without(config["data"], _CUT)
     metrics = config.get("metrics") or {}
     read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
+    if _AREAS not in config["method"] and config.get("map_area"):
+        read["cut"] = [config["map_area"], config["polarity"]]
     for key in _PATHS:
         if config["data"].get(key) is not None:
             read["data"][key] = str(Path(config["data"][key]).expanduser().resolve())
@@ -224,6 +229,14 @@ def _check_values(plain: Mapping[Any, Any]) -> None:
     if label is not None and not _LABEL.fullmatch(str(label)):
         message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
         raise ConfigError(message)
+
+
+def _map_areas(given: Any) -> list[float]:  # noqa: ANN401
+    areas = given if isinstance(given, list) else [] if given is None else [given]
+    if all(isinstance(area, (int, float)) and 0 < area < 1 for area in areas):
+        return [float(area) for area in areas]
+    message = f"map_area={given!r}: give shares between 0 and 1, as in map_area=[0.05,0.1], or null"
+    raise ConfigError(message)
 
 
 def _check_named(plain: Mapping[Any, Any]) -> None:

@@ -9,28 +9,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from videxplain import catalog, config, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import logits_of
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
+from videxplain.measures import Check, Metric
+from videxplain.measuring import Measuring
 from videxplain.models.classifier import VideoClassifier
-from videxplain.scores import probability
 from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
 from videxplain.types import (
-    Attribution,
     Choosy,
-    Clips,
     Explainer,
     Logger,
-    Logits,
-    Metric,
     Record,
     Sink,
-    Targets,
     Video,
 )
 
@@ -58,7 +53,7 @@ class Job:
     config: Mapping[str, Any]
     classifier: VideoClassifier
     method: Explainer
-    metrics: Sequence[Metric]
+    metrics: Sequence[Metric | Check]
     videos: Sequence[Video]
     sink: DiskSink
     logger: Logger | None
@@ -180,42 +175,12 @@ def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Re
             if clips.label(index) is None:
                 log.info("%s has no label: its prediction is explained", name)
     attribution = job.method(job.classifier, clips, target)
-    measured = {
-        metric.name: metric(job.classifier, clips, attribution).cpu() for metric in job.metrics
-    }
-    records = _records(job.classifier.class_names, clips, attribution, logits, measured)
+    measuring = Measuring(job.classifier, job.method, job.metrics)
+    cut_at, polarity = job.config["map_area"], job.config["polarity"]
+    records = measuring.records(clips, attribution, logits, cut_at, polarity)
     for sink in sinks:
         sink.write(records, clips, attribution)
     return records
-
-
-def _records(
-    names: tuple[str, ...],
-    clips: Clips,
-    attribution: Attribution,
-    logits: Logits,
-    measured: Mapping[str, torch.Tensor],
-) -> list[Record]:
-    """One a clip and area, the areas of a clip together."""
-    target: Targets = attribution.target
-    whole = probability(logits, target)
-    predicted = logits.argmax(dim=1)
-    rows = []
-    for b, clip in enumerate(clips.names):
-        label = clips.label(b)
-        for a, area in enumerate(attribution.areas or (None,)):
-            rows.append(
-                Record(
-                    clip=clip,
-                    area=area,
-                    label=None if label is None else names[label],
-                    target=names[int(target[b])],
-                    prediction=names[int(predicted[b])],
-                    probability=float(whole[b]),
-                    metrics={name: float(values[a, b]) for name, values in measured.items()},
-                )
-            )
-    return rows
 
 
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:

@@ -32,6 +32,11 @@ def probability(logits: Logits, target: Targets) -> Scores:
     return logit(logits.softmax(dim=1), target)
 
 
+def is_first(logits: Logits, target: Targets) -> Scores:
+    """1 where the class is the network's choice, else 0."""
+    return (logits.argmax(dim=1) == target).float()
+
+
 SCORES: Mapping[ScoreName, Callable[[Logits, Targets], Scores]] = {
     "logit": logit,
     "probability": probability,

@@ -148,6 +148,7 @@ class Record:
         prediction: Name of the network's first choice for the whole clip.
         probability: Probability of the target for the whole clip.
         metrics: Value of each metric; NaN where it does not apply.
+        curves: Of the metrics that have one: ``shares`` from 0 to 1, and ``values`` there.
     """
 
     clip: str
@@ -157,6 +158,7 @@ class Record:
     prediction: str
     probability: float
     metrics: Mapping[str, float]
+    curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
 
 class Cost(NamedTuple):
@@ -245,23 +247,6 @@ class Choosy(Protocol):
         Raises:
             UnsupportedPairError: If the method cannot explain it.
         """
-        ...
-
-
-@runtime_checkable
-class Metric(Protocol):
-    """A number per area and clip that says something about an attribution.
-
-    Attributes:
-        name: Column of the results.
-        higher_is_better: None for a description that is neither good nor bad.
-    """
-
-    name: ClassVar[str]
-    higher_is_better: ClassVar[bool | None]
-
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
-        """Measure each attribution of the batch; NaN where the metric does not apply."""
         ...
 
 

@@ -2,44 +2,73 @@
 
 Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of black-box models", BMVC
 2018, https://arxiv.org/abs/1806.07421; blocks of pixels of a frame as units: Li et al.,
-"Spatio-temporal perturbations for video attribution", TCSVT 2021, https://arxiv.org/abs/2109.00222.
+"Spatio-temporal perturbations for video attribution", TCSVT 2021, https://arxiv.org/abs/2109.00222;
+least relevant first: Samek et al., "Evaluating the visualization of what a deep neural network has
+learned", TNNLS 2017, https://arxiv.org/abs/1509.06321.
 """
 
-from dataclasses import dataclass as plain_dataclass
-from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
-from einops import rearrange, repeat
-from jaxtyping import Float, Int
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from videxplain.baselines import Baseline, make_baseline
-from videxplain.chunks import Chunks, accelerated
-from videxplain.scores import probability
-from videxplain.types import (
-    Attribution,
-    Classifier,
-    Clips,
-    Frames,
-    Measure,
-    Network,
-    Polarity,
-    Saliency,
-)
+from videxplain.measures import Category, Curve
+from videxplain.metrics.filling import Filling, Unit, unit_ranks
+from videxplain.scores import is_first, probability
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=_STRICT)
-class InsertionAUC:
-    """Area under the target's probability as blocks are put into a baseline, most relevant first.
+class _Filled:
+    """What these metrics have in common.
 
     Attributes:
-        block: Rows and columns of a block in pixels; a block lies in one frame.
+        steps: Times that the network is asked after the first; a clip of fewer units has fewer.
+        baseline: ``zero``, ``black``, ``blur`` or ``mean``.
+        polarity: How signed values become saliency.
+        batch_size: Clips that the network sees at once.
+    """
+
+    steps: PositiveInt = 128
+    baseline: Baseline = "zero"
+    polarity: Polarity = "positive"
+    batch_size: PositiveInt = 2
+
+    category: ClassVar[Category] = "causal"
+    citation: ClassVar[str] = "Petsiuk et al., BMVC 2018"
+    ranks: ClassVar[Literal[True]] = True
+
+    _deletes: ClassVar[bool] = False
+    _least_first: ClassVar[bool] = False
+
+    @property
+    def cost(self) -> Cost:
+        """A pass a stop."""
+        return Cost(self.steps + 1, 0)
+
+    def _way(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Filling:
+        nothing = make_baseline(self.baseline, classifier, clips.frames)
+        saliency = attribution.saliency(self.polarity)
+        ranks = unit_ranks(saliency, self._unit(clips), least_first=self._least_first)
+        ends = (clips.frames, nothing) if self._deletes else (nothing, clips.frames)
+        return Filling(*ends, ranks, self.steps)
+
+    def _unit(self, clips: Clips) -> Unit:
+        """Whole frames, one at a time."""
+        return (1, *clips.frames.shape[-2:])
+
+
+@dataclass(frozen=True, config=_STRICT)
+class _Blocks(_Filled):
+    """Those that fill in blocks of pixels.
+
+    Attributes:
+        block: Rows and columns of a block in pixels; 1 for single pixels.
+        frames: Frames of a block.
         steps: Times that the network is asked after the first; a clip of fewer blocks has fewer.
         baseline: ``zero``, ``black``, ``blur`` or ``mean``.
         polarity: How signed values become saliency.
@@ -47,109 +76,97 @@ class InsertionAUC:
     """
 
     block: PositiveInt = 16
-    steps: PositiveInt = 128
-    baseline: Baseline = "zero"
-    polarity: Polarity = "positive"
-    batch_size: PositiveInt = 2
+    frames: PositiveInt = 1
+
+    def _unit(self, clips: Clips) -> Unit:  # noqa: ARG002
+        return self.frames, self.block, self.block
+
+
+class _AUC(_Filled):
+    """Those that are the area under the target's probability."""
+
+    def curve(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Curve:
+        """Probability of the target against the share of units changed, from 0 to 1."""
+        way = self._way(classifier, clips, attribution)
+        values = way.scores(classifier, attribution.target, probability, self.batch_size)
+        return Curve(way.shares, values)
+
+    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
+        """The area under the curve."""
+        return self.curve(classifier, clips, attribution).area()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class InsertionAUC(_Blocks, _AUC):
+    """Area under the target's probability as blocks enter a baseline, most relevant first."""
 
     name: ClassVar[str] = "insertion_auc"
     higher_is_better: ClassVar[bool | None] = True
 
-    def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
-        """Average the curve over the share of blocks inserted, from 0 to 1."""
-        nothing = make_baseline(self.baseline, classifier, clips.frames)
-        ranks = block_ranks(attribution.saliency(self.polarity), self.block)
-        filling = _Filling(nothing, clips.frames, ranks, self.steps)
-        return filling.auc(classifier, attribution, self.batch_size)
-
 
 @dataclass(frozen=True, config=_STRICT)
-class DeletionAUC:
-    """The same as blocks of the clip are replaced by the baseline, most relevant first.
-
-    Attributes:
-        block: Rows and columns of a block in pixels; a block lies in one frame.
-        steps: Times that the network is asked after the first; a clip of fewer blocks has fewer.
-        baseline: ``zero``, ``black``, ``blur`` or ``mean``.
-        polarity: How signed values become saliency.
-        batch_size: Clips that the network sees at once.
-    """
-
-    block: PositiveInt = 16
-    steps: PositiveInt = 128
-    baseline: Baseline = "zero"
-    polarity: Polarity = "positive"
-    batch_size: PositiveInt = 2
+class DeletionAUC(_Blocks, _AUC):
+    """The same as blocks of the clip are replaced by the baseline, most relevant first."""
 
     name: ClassVar[str] = "deletion_auc"
     higher_is_better: ClassVar[bool | None] = False
+    _deletes: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class InsertionLeRFAUC(_Blocks, _AUC):
+    """The same as blocks are put into a baseline, least relevant first."""
+
+    name: ClassVar[str] = "insertion_lerf_auc"
+    higher_is_better: ClassVar[bool | None] = False
+    citation: ClassVar[str] = "Samek et al., TNNLS 2017"
+    _least_first: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DeletionLeRFAUC(_Blocks, _AUC):
+    """The same as blocks of the clip are replaced by the baseline, least relevant first."""
+
+    name: ClassVar[str] = "deletion_lerf_auc"
+    higher_is_better: ClassVar[bool | None] = True
+    citation: ClassVar[str] = "Samek et al., TNNLS 2017"
+    _deletes: ClassVar[bool] = True
+    _least_first: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TemporalInsertionAUC(_AUC):
+    """The same as whole frames are put into a baseline, most relevant first."""
+
+    name: ClassVar[str] = "temporal_insertion_auc"
+    higher_is_better: ClassVar[bool | None] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TemporalDeletionAUC(_AUC):
+    """The same as whole frames are replaced by the baseline, most relevant first."""
+
+    name: ClassVar[str] = "temporal_deletion_auc"
+    higher_is_better: ClassVar[bool | None] = False
+    _deletes: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MinimalPreservingArea(_Blocks):
+    """Least share of blocks, most relevant first, for which the target is the network's choice.
+
+    The rest is the baseline. NaN where the target is not its choice for the whole clip.
+    """
+
+    baseline: Baseline = "blur"
+
+    name: ClassVar[str] = "minimal_preserving_area"
+    higher_is_better: ClassVar[bool | None] = False
+    citation: ClassVar[str] = "Dabkowski and Gal, NeurIPS 2017"
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
-        """Average the curve over the share of blocks deleted, from 0 to 1."""
-        nothing = make_baseline(self.baseline, classifier, clips.frames)
-        ranks = block_ranks(attribution.saliency(self.polarity), self.block)
-        filling = _Filling(clips.frames, nothing, ranks, self.steps)
-        return filling.auc(classifier, attribution, self.batch_size)
-
-
-def block_ranks(saliency: Saliency, block: int) -> Int[Tensor, "a b t h w"]:
-    """Place of each voxel's block in the order of relevance, 0 for the most relevant.
-
-    A block is worth the mean saliency of its pixels; equal ones keep their order in the clip.
-
-    Args:
-        saliency: Importance of each voxel.
-        block: Rows and columns of a block; those at the end may be smaller.
-    """
-    areas, _, length, height, width = saliency.shape
-    frames = rearrange(saliency, "a b t h w -> (a b) t h w")
-    worth = F.avg_pool2d(frames, block, ceil_mode=True, count_include_pad=False)
-    order = worth.flatten(1).argsort(dim=1, descending=True, stable=True)
-    ranks = order.argsort(dim=1).reshape_as(worth)
-    voxels = repeat(ranks, "n t y x -> n t (y i) (x j)", i=block, j=block)
-    return rearrange(voxels[..., :height, :width], "(a b) t h w -> a b t h w", a=areas, t=length)
-
-
-@plain_dataclass(frozen=True)
-class _Filling:
-    """The way from one version of the clips to another, block by block.
-
-    Attributes:
-        before: What is shown at first.
-        after: What is shown in the end.
-        ranks: When each voxel changes.
-        steps: Most stops on the way.
-    """
-
-    before: Frames
-    after: Frames
-    ranks: Int[Tensor, "a b t h w"]
-    steps: int
-
-    def auc(self, classifier: Classifier, attribution: Attribution, batch_size: int) -> Measure:
-        """Area under the target's probability, over the share of blocks that have changed."""
-        areas, clips = self.ranks.shape[:2]
-        blocks = int(self.ranks.max()) + 1
-        counts = torch.linspace(0, blocks, min(self.steps, blocks) + 1).round().to(self.ranks)
-        curve = self.before.new_empty(areas * clips * len(counts))
-        run = partial(self._ask, accelerated(classifier), attribution, counts, curve)
-        Chunks(batch_size)(len(curve), run)
-        share = counts.to(curve) / blocks
-        return torch.trapezoid(curve.reshape(areas, clips, len(counts)), share, dim=-1)
-
-    @torch.no_grad()
-    def _ask(
-        self,
-        network: Network,
-        attribution: Attribution,
-        counts: Int[Tensor, "stops"],
-        curve: Float[Tensor, "asked"],
-        part: slice,
-    ) -> None:
-        """Fill in a part of the curves, which are laid end to end: areas, clips, stops."""
-        asked = torch.arange(part.start, part.stop, device=counts.device)
-        mask, stop = asked // len(counts), asked % len(counts)
-        clip = mask % len(self.before)
-        changed = self.ranks.flatten(0, 1)[mask] < counts[stop][:, None, None, None]
-        shown = torch.where(changed[:, None], self.after[clip], self.before[clip])
-        curve[part] = probability(network(shown), attribution.target[clip])
+        """The first stop on the way from the baseline to the clip that preserves the class."""
+        way = self._way(classifier, clips, attribution)
+        chosen = way.scores(classifier, attribution.target, is_first, self.batch_size)
+        least = way.shares[chosen.argmax(dim=-1)]
+        return torch.where(chosen[..., -1] > 0, least, float("nan"))

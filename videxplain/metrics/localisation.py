@@ -14,7 +14,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from videxplain.filters import largest
-from videxplain.types import Attribution, Classifier, Clips, Measure, Polarity, Saliency, Truth
+from videxplain.measures import NOTHING, Category
+from videxplain.types import (
+    Attribution,
+    Classifier,
+    Clips,
+    Cost,
+    Measure,
+    Polarity,
+    Saliency,
+    Truth,
+)
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -30,6 +40,13 @@ class _Located(ABC):
     polarity: Polarity = "positive"
 
     higher_is_better: ClassVar[bool | None] = True
+    category: ClassVar[Category] = "ground truth"
+    citation: ClassVar[str] = "Li et al., TCSVT 2021"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return NOTHING
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Compare with ``clips.truth``; NaN for a clip without evidence."""
@@ -109,6 +126,7 @@ class EnergyInside(_Located):
     Wang et al., "Score-CAM", CVPR Workshops 2020 (the energy-based pointing game).
     """
 
+    citation: ClassVar[str] = "Wang et al., CVPR Workshops 2020"
     name: ClassVar[str] = "energy_inside"
 
     def compare(self, saliency: Saliency, truth: Truth) -> Measure:
@@ -129,6 +147,7 @@ class PointingGame(_Located):
 
     tolerance: NonNegativeInt = 0
 
+    citation: ClassVar[str] = "Zhang et al., IJCV 2018"
     name: ClassVar[str] = "pointing_game"
 
     def compare(self, saliency: Saliency, truth: Truth) -> Measure:

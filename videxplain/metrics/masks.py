@@ -1,12 +1,15 @@
 """What a mask is like, and how the search for it went."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict, PositiveFloat
 from pydantic.dataclasses import dataclass
 
-from videxplain.types import Attribution, Classifier, Clips, Measure
+from videxplain.filters import largest
+from videxplain.measures import NOTHING, Category
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
 
 _AT_REST = 0.9
 _WATCHED = 20
@@ -25,6 +28,13 @@ class VisibleArea:
 
     name: ClassVar[str] = "visible_area"
     higher_is_better: ClassVar[bool | None] = None
+    category: ClassVar[Category] = "mask"
+    citation: ClassVar[str] = "Li et al., WACV 2021"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return NOTHING
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Average each mask; NaN for a method without masks."""
@@ -50,6 +60,13 @@ class ConvergedAt:
 
     name: ClassVar[str] = "converged_at"
     higher_is_better: ClassVar[bool | None] = False
+    category: ClassVar[Category] = "mask"
+    citation: ClassVar[str] = "Li et al., WACV 2021"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return NOTHING
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Read the curves; NaN for a method that has none."""
@@ -72,3 +89,22 @@ class ConvergedAt:
         at = ((away * iterations).amax(dim=-1) + 1).float()
         latest = torch.minimum(_AT_REST * count, count - _WATCHED)[..., 0]
         return at.masked_fill(at > latest, float("nan"))
+
+
+def cut(attribution: Attribution, areas: Sequence[float], polarity: Polarity) -> Attribution:
+    """Masks of the most salient voxels, to compare a map with what a search for masks finds.
+
+    Args:
+        attribution: One map a clip.
+        areas: Share of the clip that each mask keeps, in (0, 1); of equal voxels at the limit, each
+            is kept in part.
+        polarity: How signed values become saliency.
+
+    Returns:
+        As of a method that has areas, without curves.
+    """
+    saliency = attribution.saliency(polarity)[0]
+    voxels = saliency.flatten(1)
+    masks = [largest(voxels, max(1, round(area * voxels.shape[1]))) for area in areas]
+    values = torch.stack(masks).reshape(len(areas), *saliency.shape)[:, :, None]
+    return Attribution(values, attribution.target, tuple(areas), signed=False)

@@ -11,7 +11,8 @@ import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from videxplain.types import Attribution, Classifier, Clips, Measure, Polarity, Saliency
+from videxplain.measures import NOTHING, Category
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity, Saliency
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -27,6 +28,13 @@ class _Spread(ABC):
     polarity: Polarity = "positive"
 
     higher_is_better: ClassVar[bool | None] = None
+    category: ClassVar[Category] = "spread"
+    citation: ClassVar[str] = "videxplain"
+
+    @property
+    def cost(self) -> Cost:
+        """The network is not asked."""
+        return NOTHING
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Describe each map."""
@@ -44,6 +52,7 @@ class Gini(_Spread):
     Hurley and Rickard, "Comparing measures of sparsity", IEEE Trans. Inf. Theory 2009.
     """
 
+    citation: ClassVar[str] = "Hurley and Rickard, IEEE Trans. Inf. Theory 2009"
     name: ClassVar[str] = "gini"
 
     def describe(self, saliency: Saliency) -> Measure:
@@ -62,6 +71,7 @@ class Entropy(_Spread):
     shares of the most that it can be.
     """
 
+    citation: ClassVar[str] = "Bhatt et al., IJCAI 2020"
     name: ClassVar[str] = "entropy"
 
     def describe(self, saliency: Saliency) -> Measure:

@@ -48,7 +48,8 @@ class DiskSink:
             archive = self.folder / "attributions" / f"{slug}.npz"
             write_whole(archive, partial(_save, arrays))
             pixels = self._keep_pixels(clips, index)
-            for suffix, save in draw(clips, attribution, index, own, self.polarity):
+            shown = own[: len(attribution.values)]  # a map's cuts follow
+            for suffix, save in draw(clips, attribution, index, shown, self.polarity):
                 write_whole(self.folder / "figures" / f"{slug}{suffix}", save)
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
             write_json(self.record_file(name), finished)

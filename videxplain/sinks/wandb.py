@@ -132,6 +132,8 @@ class WandbRun:
         areas = len(records) // len(clips)
         for number, record in enumerate(records):
             index, area = divmod(number, areas)
+            if area >= len(attribution.values):  # a map's cut
+                continue
             name = clip_slug(record.clip)
             name += "" if record.area is None else f"/area {record.area:g}"
             self._log_curves(f"curves/{name}", attribution, index, area)

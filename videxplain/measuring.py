@@ -1,0 +1,118 @@
+"""All that is measured of a batch: by metrics, and by checks that ask the method again."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from videxplain.measures import Check, Curve, Curved, Metric, Ranking
+from videxplain.metrics.masks import cut
+from videxplain.scores import probability
+from videxplain.types import (
+    Attribution,
+    Classifier,
+    Clips,
+    Explainer,
+    Logits,
+    Measure,
+    Polarity,
+    Record,
+)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Of one attribution.
+
+    Attributes:
+        areas: Of its rows; None for a map.
+        numbers: By the metric's name.
+        curves: By the metric's name.
+    """
+
+    areas: Sequence[float | None]
+    numbers: Mapping[str, Measure]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured, and with what.
+
+    Attributes:
+        classifier: The network.
+        explainer: The method that made the attributions.
+        metrics: What is measured.
+    """
+
+    classifier: Classifier
+    explainer: Explainer
+    metrics: Sequence[Metric | Check]
+
+    def records(
+        self,
+        clips: Clips,
+        attribution: Attribution,
+        logits: Logits,
+        map_areas: Sequence[float],
+        polarity: Polarity,
+    ) -> list[Record]:
+        """One a clip and area, those of a clip together; a map stands before its cuts.
+
+        Args:
+            clips: What was explained.
+            attribution: How.
+            logits: Of the whole clips.
+            map_areas: Areas at which a map without areas is cut into masks too.
+            polarity: How signed values become saliency there.
+        """
+        measured = [self._measure(clips, attribution)]
+        if attribution.areas is None and map_areas:
+            measured.append(self._measure_cuts(clips, cut(attribution, map_areas, polarity)))
+        names = self.classifier.class_names
+        whole, predicted = probability(logits, attribution.target), logits.argmax(dim=1)
+        rows = []
+        for b, clip in enumerate(clips.names):
+            label = clips.label(b)
+            rows += [
+                Record(
+                    clip=clip,
+                    area=area,
+                    label=None if label is None else names[label],
+                    target=names[int(attribution.target[b])],
+                    prediction=names[int(predicted[b])],
+                    probability=float(whole[b]),
+                    metrics={
+                        metric.name: float(each.numbers[metric.name][a, b])
+                        if metric.name in each.numbers
+                        else math.nan
+                        for metric in self.metrics
+                    },
+                    curves={name: curve.of(a, b) for name, curve in each.curves.items()},
+                )
+                for each in measured
+                for a, area in enumerate(each.areas)
+            ]
+        return rows
+
+    def _measure(self, clips: Clips, attribution: Attribution) -> _Measured:
+        numbers: dict[str, Measure] = {}
+        curves: dict[str, Curve] = {}
+        for metric in self.metrics:
+            if isinstance(metric, Check):
+                found = metric(self.classifier, self.explainer, clips, attribution)
+            elif isinstance(metric, Curved):
+                curves[metric.name] = metric.curve(self.classifier, clips, attribution)
+                found = curves[metric.name].area()
+            else:
+                found = metric(self.classifier, clips, attribution)
+            numbers[metric.name] = found.cpu()
+        return _Measured(attribution.areas or (None,), numbers, curves)
+
+    def _measure_cuts(self, clips: Clips, masks: Attribution) -> _Measured:
+        """By what needs neither the order of the voxels nor the method: a cut has none."""
+        numbers = {
+            metric.name: metric(self.classifier, clips, masks).cpu()
+            for metric in self.metrics
+            if not isinstance(metric, (Check, Ranking))
+        }
+        return _Measured(masks.areas or (), numbers)
