@@ -41,9 +41,16 @@ def test_a_run_leaves_what_the_design_says(run: Run) -> None:
         "reason": None,
     }
     assert len(result["records"]) == 4
-    assert {"clip", "area", "label", "target", "prediction", "probability", "metrics"} == set(
-        result["records"][0]
-    )
+    assert {
+        "clip",
+        "area",
+        "label",
+        "target",
+        "prediction",
+        "probability",
+        "metrics",
+        "curves",
+    } == set(result["records"][0])
     assert json.loads((folder / "status.json").read_text()) == {"state": "done"}
     group = json.loads(Path("outputs/groups/first.json").read_text())
     assert group["jobs"] == [folder.relative_to("outputs").as_posix()]

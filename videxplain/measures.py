@@ -59,6 +59,15 @@ class _Declared(Protocol):
         ...
 
 
+def declared(metric: _Declared) -> Mapping[str, object]:
+    """What a table needs to know of a metric."""
+    return {
+        "higher_is_better": metric.higher_is_better,
+        "category": metric.category,
+        "citation": metric.citation,
+    }
+
+
 @runtime_checkable
 class Metric(_Declared, Protocol):
     """A number per area and clip that says something about an attribution."""

@@ -15,7 +15,7 @@ from videxplain import catalog, config, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import logits_of
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
-from videxplain.measures import Check, Metric
+from videxplain.measures import Check, Metric, declared
 from videxplain.measuring import Measuring
 from videxplain.models.classifier import VideoClassifier
 from videxplain.sinks.disk import DiskSink
@@ -229,6 +229,7 @@ def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> 
         "device": str(job.classifier.device),
         "seed": job.config["seed"],
         "weights_sha256": job.classifier.weights_sha256,
+        "measures": {metric.name: declared(metric) for metric in job.metrics},
         "timings": seconds,
         "records": [asdict(record) for record in records],
     }

@@ -8,13 +8,18 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import torch
 
+from videxplain.errors import OutputError
 from videxplain.figures import draw
 from videxplain.sinks.files import clip_slug, write_json, write_whole
 from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
 from videxplain.types import Attribution, Clips, Polarity, Record
+
+_CURVE = "curve_"
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,40 @@ def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
+def load(path: Path) -> Attribution:
+    """The attribution of one clip, as `DiskSink` wrote it; masks come back with 3 digits.
+
+    Args:
+        path: Of the archive.
+
+    Raises:
+        OutputError: If it is not there or damaged.
+    """
+    try:
+        with np.load(path) as archive:
+            arrays = dict(archive)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        message = f"{path} cannot be read ({error}): compute it again with overwrite=true"
+        raise OutputError(message) from error
+    return Attribution(
+        values=torch.from_numpy(arrays["values"]).float()[:, None],
+        target=torch.from_numpy(arrays["target"]).reshape(1),
+        areas=tuple(arrays["areas"].tolist()) or None,
+        curves={
+            name.removeprefix(_CURVE): torch.from_numpy(values)[:, None]
+            for name, values in arrays.items()
+            if name.startswith(_CURVE)
+        },
+        signed=bool(arrays["signed"]),
+    )
+
+
 def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str, np.ndarray]:
     """Attributes of one clip: masks as float16, all else as float32."""
     is_mask = attribution.areas is not None
     values = attribution.values[:, index].cpu().numpy()
     curves = {
-        f"curve_{name}": curve[:, index].float().cpu().numpy()
+        f"{_CURVE}{name}": curve[:, index].float().cpu().numpy()
         for name, curve in attribution.curves.items()
     }
     return {

@@ -1,0 +1,108 @@
+"""How far methods, and models, agree on the same clips; from saved attributions."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from videxplain.metrics.similarity import overlap, rank_correlation
+from videxplain.report.finished import Finished
+from videxplain.sinks.disk import load
+from videxplain.sinks.files import clip_slug
+from videxplain.types import Polarity
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """A clip, explained by a job."""
+
+    model: str
+    method: str
+    path: Path
+    polarity: Polarity
+
+
+def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
+    """Compare each two methods on one model, and each two models under one method.
+
+    Args:
+        jobs: Finished ones.
+        areas: Share of the clip in which the most salient voxels are compared; where a method has a
+            mask for it, that one counts, else its map.
+
+    Returns:
+        Columns between (methods or models), model, method, other_model, other_method, area, clips,
+        rank_correlation (Spearman's, over all voxels), overlap (intersection over union of the most
+        salient ones); means over the clips that both explain for the same class. Maps of different
+        sizes are brought to the smaller one.
+    """
+    found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
+    for explained in _by_clip(jobs).values():
+        maps = {each: _maps(each, areas) for each in explained}
+        for one, other in combinations(explained, 2):
+            between = _between(one, other)
+            if between is None:
+                continue
+            for area in areas:
+                first, second = _same_size(maps[one][area], maps[other][area])
+                key = (between, one.model, one.method, other.model, other.method, str(area))
+                alike = rank_correlation(first, second).item(), overlap(first, second, area).item()
+                found[key].append(alike)
+    rows = [_row(key, pairs) for key, pairs in found.items()]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _row(key: Sequence[str], pairs: Sequence[tuple[float, float]]) -> Mapping[str, Any]:
+    names = ("between", "model", "method", "other_model", "other_method")
+    correlation, common = np.array(pairs).T
+    known = correlation[~np.isnan(correlation)]
+    return {
+        **dict(zip(names, key, strict=False)),
+        "area": float(key[-1]),
+        "clips": len(pairs),
+        "rank_correlation": float(known.mean()) if len(known) else None,
+        "overlap": float(common.mean()),
+    }
+
+
+def _by_clip(jobs: Sequence[Finished]) -> Mapping[tuple[str, str], list[_Explained]]:
+    """Under a clip and the class explained, all that explain it."""
+    clips: dict[tuple[str, str], list[_Explained]] = defaultdict(list)
+    for job in jobs:
+        targets = {record["clip"]: record["target"] for record in job.records}
+        for clip, target in targets.items():
+            path = job.folder / "attributions" / f"{clip_slug(clip)}.npz"
+            polarity = job.outcome["config"]["polarity"]
+            clips[clip, target].append(_Explained(job.model, job.method, path, polarity))
+    return clips
+
+
+def _between(one: _Explained, other: _Explained) -> str | None:
+    if one.model == other.model:
+        return "methods"
+    return "models" if one.method == other.method else None
+
+
+def _maps(explained: _Explained, areas: Sequence[float]) -> Mapping[float, Float[Tensor, "t h w"]]:
+    """The mask of each area, else the map, which is that of all areas."""
+    attribution = load(explained.path)
+    saliency = attribution.saliency(explained.polarity)[:, 0].float()
+    own = attribution.areas or ()
+    return {area: saliency[own.index(area) if area in own else 0] for area in areas}
+
+
+def _same_size(
+    one: Float[Tensor, "..."], other: Float[Tensor, "..."]
+) -> Iterator[Float[Tensor, "n"]]:
+    """Both as values of the same places."""
+    t, h, w = (min(sides) for sides in zip(one.shape, other.shape, strict=True))
+    for each in (one, other):
+        yield functional.adaptive_avg_pool3d(each[None], (t, h, w)).flatten()

@@ -1,0 +1,57 @@
+"""All files of a comparison, from finished jobs."""
+
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from videxplain.report import markdown, plots
+from videxplain.report.agreement import agreement
+from videxplain.report.comparison import compare, measured, reliability
+from videxplain.report.finished import finished
+from videxplain.sinks.files import write_whole
+
+_MAP_AREA = 0.1
+"""Where no job has areas, maps are compared by as much of the clip."""
+
+
+def write_comparison(folder: Path) -> Path:
+    """Compare all finished jobs across models, methods and areas.
+
+    Args:
+        folder: ``outputs/sweeps/<time>``, or ``outputs``.
+
+    Returns:
+        The folder with comparison, reliability and agreement as CSV and parquet, comparison.md, and
+        a plot a model.
+
+    Raises:
+        ConfigError: If there is no finished job.
+        OutputError: If it cannot be written.
+    """
+    jobs = finished(folder)
+    numbers = measured(jobs)
+    areas = numbers["area"].drop_nulls().unique().sort().to_list() or [_MAP_AREA]
+    tables = {
+        "comparison": compare(numbers),
+        "reliability": reliability(numbers),
+        "agreement": agreement(jobs, areas),
+    }
+    to = folder / "comparison"
+    for name, table in tables.items():
+        write_whole(to / f"{name}.csv", partial(_write_csv, table))
+        write_whole(to / f"{name}.parquet", table.write_parquet)
+    text = markdown.comparison(*tables.values())
+    write_whole(to / "comparison.md", partial(_write_text, text))
+    pictures = [*plots.area_plots(tables["comparison"]), *plots.curve_plots(jobs)]
+    for name, figure in pictures:
+        write_whole(to / f"{name}.png", partial(plots.save, figure))
+    return to
+
+
+def _write_csv(table: pl.DataFrame, path: Path) -> None:
+    table.write_csv(path)
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")

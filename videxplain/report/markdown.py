@@ -1,0 +1,95 @@
+"""A comparison as text: a table a metric, the methods against the areas."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from tabulate import tabulate
+
+_NOT_BETTER = "°"
+_NOTES = (
+    "Means over the clips with 95 % intervals (bootstrap). The best of a column is bold; "
+    f"{_NOT_BETTER} marks what is not better than `random`. `map` is a method's one map, else the "
+    "columns are areas: of the masks found for them, or of the map cut into masks."
+)
+
+
+def comparison(table: pl.DataFrame, reliability: pl.DataFrame, agreement: pl.DataFrame) -> str:
+    """All of a comparison.
+
+    Args:
+        table: From `videxplain.report.comparison.compare`.
+        reliability: From the same module.
+        agreement: From `videxplain.report.agreement.agreement`; may be empty.
+    """
+    parts = [_NOTES]
+    for (model, dataset), own in table.group_by("model", "pretrain_dataset", maintain_order=True):
+        parts.append(f"## {model} ({dataset})")
+        told = reliability.filter(pl.col("model") == model) if len(reliability) else reliability
+        for (metric,), rows in own.group_by("metric", maintain_order=True):
+            parts += [f"### {metric}", _said(rows, told), _table(rows)]
+    if len(agreement):
+        parts += ["## Agreement", _agreed(agreement)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _said(rows: pl.DataFrame, reliability: pl.DataFrame) -> str:
+    better = {True: "Higher is better.", False: "Lower is better.", None: ""}
+    sentences = [better[rows["higher_is_better"][0]]]
+    for row in reliability.to_dicts():
+        if row["metric"] != rows["metric"][0]:
+            continue
+        sentences.append(
+            f"Reliability: better than random in {row['better_than_random']:.0%} of "
+            f"{row['pairs']} pairs of clip and method; clips agree on the order of the methods to "
+            f"{row['consistency']:.2f}."
+        )
+        if not row["reliable"]:
+            sentences.append("**It cannot tell these methods from noise.**")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _table(rows: pl.DataFrame) -> str:
+    areas = sorted(set(rows["area"]), key=lambda area: (area is not None, area or 0))
+    cells = {(row["method"], row["area"]): row for row in rows.to_dicts()}
+    best = {area: _best(rows.filter(pl.col("area").eq_missing(area))) for area in areas}
+    methods = dict.fromkeys(
+        rows.sort("mean", descending=rows["higher_is_better"][0] is not False)["method"]
+    )
+    lines = [
+        [method, *(_cell(cells.get((method, area)), best[area]) for area in areas)]
+        for method in methods
+    ]
+    header = ["method", *("map" if area is None else f"{area:g}" for area in areas)]
+    return tabulate(lines, header, tablefmt="github", disable_numparse=True)
+
+
+def _best(rows: pl.DataFrame) -> float | None:
+    if len(rows) == 1 or rows["higher_is_better"][0] is None:
+        return None
+    best: Any = rows["mean"].max() if rows["higher_is_better"][0] else rows["mean"].min()
+    return float(best)
+
+
+def _cell(row: Mapping[str, Any] | None, best: float | None) -> str:
+    if row is None:
+        return ""
+    mean = f"{row['mean']:.3f}"
+    mean = f"**{mean}**" if row["mean"] == best else mean
+    mark = _NOT_BETTER if row["better_than_random"] is False else ""
+    return f"{mean}{mark} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _agreed(agreement: pl.DataFrame) -> str:
+    columns: Sequence[str] = agreement.columns
+    lines: Iterator[list[str]] = (
+        [_number(value) for value in row.values()] for row in agreement.to_dicts()
+    )
+    header = [column.replace("_", " ") for column in columns]
+    return tabulate(list(lines), header, tablefmt="github", disable_numparse=True)
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
