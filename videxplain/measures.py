@@ -59,15 +59,6 @@ class _Declared(Protocol):
         ...
 
 
-def declared(metric: _Declared) -> Mapping[str, object]:
-    """What a table needs to know of a metric."""
-    return {
-        "higher_is_better": metric.higher_is_better,
-        "category": metric.category,
-        "citation": metric.citation,
-    }
-
-
 @runtime_checkable
 class Metric(_Declared, Protocol):
     """A number per area and clip that says something about an attribution."""
@@ -107,3 +98,12 @@ class Check(_Declared, Protocol):
     ) -> Measure:
         """Compare with what the method says there; NaN where the check does not apply."""
         ...
+
+
+def declared(metric: Metric | Check) -> Mapping[str, object]:
+    """What a table needs to know of a metric."""
+    return {
+        "higher_is_better": metric.higher_is_better,
+        "category": metric.category,
+        "citation": metric.citation,
+    }

@@ -1,4 +1,4 @@
-"""The command ``videxplain-sweep``: what a sweep would do, and what one has done.
+"""The command ``videxplain-sweep``: what a sweep would do, what one has done, and what it shows.
 
 Exit codes: 0 done, 2 the user's mistake, told in a sentence.
 """
@@ -23,7 +23,8 @@ def main() -> None:
         cli.main()
         return
     try:
-        _summary(_parser().parse_args().folder)
+        arguments = _parser().parse_args()
+        arguments.call(arguments.folder)
     except VidexplainError as error:
         tqdm.write(f"videxplain-sweep: {error}", file=sys.stderr)
         sys.exit(cli.USERS_MISTAKE)
@@ -36,11 +37,14 @@ def _as_sweep(arguments: list[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="videxplain-sweep", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="plan|summary")
+    commands = parser.add_subparsers(required=True, metavar="plan|summary|compare")
     planned = commands.add_parser("plan", help="the jobs of a sweep, its passes and hours")
     planned.add_argument("arguments", nargs="*", help="those of the command videxplain -m")
     told = commands.add_parser("summary", help="write summary.csv anew")
-    told.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for every job")
+    compared = commands.add_parser("compare", help="methods across areas, as tables and plots")
+    for command, call in ((told, _summary), (compared, _compare)):
+        command.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for all")
+        command.set_defaults(call=call)
     return parser
 
 
@@ -49,3 +53,9 @@ def _summary(folder: Path) -> None:
         message = f"{folder} holds no sweep: give outputs/sweeps/<time>, or a folder of outputs"
         raise ConfigError(message)
     tqdm.write(str(write_summary(folder)))
+
+
+def _compare(folder: Path) -> None:
+    from videxplain.report.compare import write_comparison  # matplotlib takes its time
+
+    tqdm.write(str(write_comparison(folder) / "comparison.md"))

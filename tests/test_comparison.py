@@ -1,0 +1,171 @@
+"""Comparison of methods: statistics by hand, tables and pictures from jobs that really ran."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from scipy.stats import spearmanr
+
+from tests.commands import runner
+from videxplain import cli, sweep_cli
+from videxplain.errors import ConfigError
+from videxplain.report.agreement import agreement
+from videxplain.report.comparison import compare, reliability
+from videxplain.report.finished import finished
+from videxplain.report.statistics import consistency, interval
+
+
+def numbers(values: dict[str, list[float]], *, better: bool | None = True) -> pl.DataFrame:
+    """One metric of each method on some clips, as maps."""
+    rows = [
+        {
+            "model": "net",
+            "pretrain_dataset": "data",
+            "method": method,
+            "area": None,
+            "clip": f"clip {number}",
+            "metric": "score",
+            "higher_is_better": better,
+            "value": value,
+        }
+        for method, each in values.items()
+        for number, value in enumerate(each)
+    ]
+    schema = {"area": pl.Float64, "higher_is_better": pl.Boolean}
+    return pl.DataFrame(rows, schema_overrides=schema)
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    """95 of 100 samples of 30 clips hold the true mean, as near as 400 draws tell."""
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        low, high = interval(generator.exponential(size=30))
+        held += low <= 1 <= high
+    assert 0.88 < held / 400 < 0.97, "the percentile bootstrap is a little narrow for 30 clips"
+    assert interval(np.full(5, 0.3)) == pytest.approx((0.3, 0.3))
+    assert all(map(math.isnan, interval(np.array([0.3]))))
+
+
+def test_consistency_is_the_mean_correlation_of_pairs_of_clips() -> None:
+    scores = np.random.default_rng(1).normal(size=(6, 4))
+    wanted = np.mean([spearmanr(scores[i], scores[j])[0] for i in range(6) for j in range(i)])
+    assert consistency(scores) == pytest.approx(wanted)
+    assert consistency(np.tile([1.0, 2, 3], (5, 1))) == pytest.approx(1)
+    assert math.isnan(consistency(np.ones((5, 3)))), "all methods are equal"
+    assert math.isnan(consistency(scores[:1]))
+
+
+def test_means_and_what_beats_random() -> None:
+    table = compare(
+        numbers({"good": [0.8, 0.9, 0.7], "noise": [0.4, 0.1, 0.6], "random": [0.5, 0.2, 0.3]})
+    )
+    rows = {row["method"]: row for row in table.to_dicts()}
+    assert rows["good"]["mean"] == pytest.approx(0.8)
+    assert 0.699 < rows["good"]["low"] < 0.8 < rows["good"]["high"] < 0.901
+    assert rows["good"]["beats_random"] == 1
+    assert rows["good"]["better_than_random"]
+    assert rows["noise"]["beats_random"] == pytest.approx(1 / 3)
+    assert not rows["noise"]["better_than_random"]
+    assert rows["random"]["better_than_random"] is None
+
+
+def test_less_may_be_better() -> None:
+    values = {"good": [0.2, 0.1, 0.3], "random": [0.5, 0.2, 0.4]}
+    found = {
+        better: compare(numbers(values, better=better)).row(0, named=True)
+        for better in (True, False, None)
+    }
+    assert [found[better]["beats_random"] for better in found] == [0, 1, None]
+    assert [found[better]["better_than_random"] for better in found] == [False, True, None]
+
+
+def test_reliability_by_hand() -> None:
+    values = {
+        "one": [0.8, 0.9, 0.7, 0.2],
+        "two": [0.6, 0.5, 0.5, 0.3],
+        "center": [0.0] * 4,
+        "random": [0.3] * 4,
+    }
+    (row,) = reliability(numbers(values)).to_dicts()
+    assert row["pairs"] == 8
+    assert row["better_than_random"] == pytest.approx(6.5 / 8), "equal ones count half"
+    assert row["consistency"] == pytest.approx(0), "3 clips say one, 1 says two"
+    assert not row["reliable"] or row["low"] > 0.5
+    (noise,) = reliability(numbers({**values, "one": [0.2] * 4, "two": [0.4] * 4})).to_dicts()
+    assert noise["better_than_random"] == 0.5
+    assert not noise["reliable"]
+    assert not len(reliability(numbers({"one": [0.1, 0.2]}))), "nothing to compare with"
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four methods on four clips, searched for a few iterations."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(
+            "sys.argv",
+            [
+                *("videxplain", "-m", "model=tiny_tsm", "method=grad,random,center,3d_ep"),
+                *("data=shapes", "data.num_clips=4", "num_iter=4", "logger=none"),
+                *("perturb_area=[0.1,0.2]", "map_area=[0.1,0.2]", "batch_size=4"),
+                *("metrics=[visible_area,insertion_auc,precision_at_area,probability_kept]",),
+                "metrics.insertion_auc.steps=8",
+            ],
+        )
+        cli.main()
+    return folder / "outputs"
+
+
+def test_the_files_of_a_comparison(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sweep,) = outputs.glob("sweeps/*")
+    ran = runner("videxplain-sweep", sweep_cli.main, monkeypatch, capsys)("compare", str(sweep))
+    assert ran.code == 0, ran.err
+    folder = sweep / "comparison"
+    assert ran.out.strip() == str(folder / "comparison.md")
+    table = pl.read_csv(folder / "comparison.csv")
+    assert table.equals(pl.read_parquet(folder / "comparison.parquet"))
+    kept = table.filter(pl.col("metric") == "probability_kept")
+    assert set(kept["method"]) == {"grad", "random", "center", "3d_ep"}
+    assert set(kept["area"]) == {0.1, 0.2}
+    assert set(kept["clips"]) == {4}
+    text = (folder / "comparison.md").read_text()
+    assert "## tiny_tsm (shapes)" in text
+    assert "| random " in text
+    agreed = pl.read_csv(folder / "agreement.csv")
+    assert len(agreed) == 6 * 2, "pairs of methods, at two areas"
+    for name in ("areas_tiny_tsm.png", "curves_tiny_tsm.png"):
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 300
+
+
+def test_agreement_is_exact_for_what_is_known(outputs: Path) -> None:
+    jobs = finished(outputs)
+    twice = [*jobs, *(replace(job, method=f"{job.method} again") for job in jobs)]
+    table = agreement(twice, [0.1, 0.2])
+    same = table.filter(pl.col("other_method") == pl.col("method") + " again")
+    assert len(same) == 8
+    assert same["rank_correlation"].to_list() == pytest.approx([1] * 8)
+    assert same["overlap"].to_list() == pytest.approx([1] * 8)
+    noise = table.filter((pl.col("method") == "grad") & (pl.col("other_method") == "random"))
+    assert max(map(abs, noise["rank_correlation"])) < 0.05
+    models = agreement([*jobs, *(replace(job, model="other") for job in jobs)], [0.1])
+    between = models.filter(pl.col("between") == "models")
+    assert set(between["method"]) == set(between["other_method"]) == {job.method for job in jobs}
+
+
+def test_jobs_of_one_name_are_told_apart(outputs: Path) -> None:
+    names = {job.method for job in finished(outputs)}
+    assert names == {"grad", "random", "center", "3d_ep"}
+
+
+def test_nothing_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no finished job"):
+        finished(tmp_path)
