@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,8 @@ from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, 
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 _CURVE = "curve_"
+_DIGITS = 16
+"""Of the digest that names a clip's pictures."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,53 @@ class DiskSink:
             return None
         return [_record(row) for row in json.loads(path.read_text(encoding="utf-8"))["records"]]
 
+    def extend(self, clip: str, found: Sequence[Record]) -> list[Record]:
+        """Add what was measured of a finished clip, in place of what has the same name.
+
+        Args:
+            clip: Its name.
+            found: One an area, as when it was explained.
+
+        Returns:
+            The records as they are now.
+        """
+        path = self.record_file(clip)
+        finished = json.loads(path.read_text(encoding="utf-8"))
+        kept = [
+            replace(
+                old,
+                metrics={**old.metrics, **new.metrics},
+                curves={**old.curves, **new.curves},
+            )
+            for old, new in zip(map(_record, finished["records"]), found, strict=True)
+        ]
+        write_json(path, {**finished, "records": [asdict(each) for each in kept]})
+        return kept
+
+    def shows(self, clips: Clips, index: int) -> bool:
+        """Whether a finished clip's pictures were these."""
+        path = self.record_file(clips.names[index])
+        if not path.is_file():
+            return False
+        known = json.loads(path.read_text(encoding="utf-8"))["pixels"]
+        return bool(known == _digest(clips, index))
+
     def _keep_pixels(self, clips: Clips, index: int) -> str | None:
-        if clips.pixels is None:
+        digest = _digest(clips, index)
+        if clips.pixels is None or digest is None:
             return None
         pixels = clips.pixels[index]
-        digest = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
         path = self.outputs / "clips" / f"{digest}.npz"
         if not path.is_file():
             write_whole(path, partial(_save, {"pixels": pixels}))
         return digest
+
+
+def _digest(clips: Clips, index: int) -> str | None:
+    if clips.pixels is None:
+        return None
+    pixels = clips.pixels[index]
+    return sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:_DIGITS]
 
 
 def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:

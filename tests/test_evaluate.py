@@ -1,0 +1,112 @@
+"""Saved attributions measured again: the same numbers, nothing explained anew, nothing mixed up."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import Ran, runner
+from tests.outputs import results
+from videxplain import cli, evaluate_cli
+
+LATER = "metrics=[insertion_auc,gini,energy_inside,probability_kept,seed_stability]"
+FEW = ("data=shapes", "data.num_clips=3", "num_iter=3", "metrics.insertion_auc.steps=8")
+Commands = tuple[Callable[..., Ran], Callable[..., Ran]]
+
+
+@pytest.fixture
+def commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """Explain, and evaluate."""
+    monkeypatch.chdir(tmp_path)
+    return (
+        runner("videxplain", cli.main, monkeypatch, capsys),
+        runner("videxplain-evaluate", evaluate_cli.main, monkeypatch, capsys),
+    )
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = json.loads(path.read_text())["records"]
+    return read
+
+
+@pytest.mark.parametrize("method", ["grad", "3d_ep"])
+def test_the_numbers_are_those_of_a_job_that_measures_at_once(
+    method: str, commands: Commands
+) -> None:
+    explain, evaluate = commands
+    at_once = (*FEW, f"method={method}", "map_area=[0.1]", "perturb_area=[0.1,0.3]")
+    assert explain(*at_once, LATER, "outputs_dir=whole").code == 0
+    first = (*at_once[:3], *at_once[4:], "metrics=[visible_area]")
+    assert explain(*first, "batch_size=1").code == 0
+    (path,) = results()
+    archive = next(path.parent.glob("attributions/*.npz"))
+    before, bare = archive.stat().st_mtime_ns, rows(path)
+    ran = evaluate("outputs", LATER, "metrics.insertion_auc.steps=8", "batch_size=2")
+    assert ran.code == 0, ran.err
+    (wanted,) = Path("whole").glob("results/*/*/*/*/result.json")
+    for old, new, at_once_row in zip(bare, rows(path), rows(wanted), strict=True):
+        assert new["metrics"]["visible_area"] == old["metrics"]["visible_area"]
+        for name, value in at_once_row["metrics"].items():
+            assert new["metrics"][name] == pytest.approx(value, abs=2e-3), name
+        assert new["curves"].keys() == at_once_row["curves"].keys()
+    assert archive.stat().st_mtime_ns == before, "nothing was explained anew"
+    kept = next(path.parent.glob("records/*.json"))
+    assert set(rows(kept)[0]["metrics"]) == set(rows(path)[0]["metrics"])
+    told = json.loads(path.read_text())
+    assert told["measures"]["gini"]["category"] == "spread"
+    assert told["evaluated"]["insertion_auc"]["steps"] == 8
+    assert explain(*first, "batch_size=1").code == 0
+    assert len(results()) == 1, "the job is still the same, and done"
+
+
+def test_results_of_another_configuration_are_refused(commands: Commands) -> None:
+    explain, evaluate = commands
+    assert explain(*FEW[:3], "method=center", "metrics=[visible_area]").code == 0
+    (path,) = results()
+    told = json.loads(path.read_text())
+    for change, message in (
+        ({"config": {**told["config"], "target": "predicted"}}, "another configuration"),
+        ({"format": 0}, "format 0"),
+    ):
+        path.write_text(json.dumps({**told, **change}))
+        ran = evaluate("outputs", "metrics=[gini]")
+        assert ran.code == 2
+        assert message in ran.err
+    path.write_text(json.dumps(told))
+    record = next(path.parent.glob("records/*.json"))
+    record.write_text(record.read_text().replace('"pixels": "', '"pixels": "0'))
+    ran = evaluate("outputs", "metrics=[gini]")
+    assert ran.code == 2
+    assert "is not the one that was explained" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("metrics=[ginni]",), "gini"),
+        (("metrics=gini",), "give a list"),
+        (("metrics=[]",), "give a list"),
+        (("metric=[gini]",), "metrics"),
+        (("metrics=[gini]", "metrics.gini.polarty=both"), "polarity"),
+        (("metrics=[gini]", "metrics.entropy.polarity=both"), "gini"),
+        (("metrics=[gini", "device=cpu"), "not understood"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    arguments: tuple[str, ...], said: str, commands: Commands
+) -> None:
+    _, evaluate = commands
+    ran = evaluate("outputs", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_folder_without_results(commands: Commands) -> None:
+    ran = commands[1]("outputs", "metrics=[gini]")
+    assert ran.code == 2
+    assert "holds no finished job" in ran.err

@@ -1,0 +1,108 @@
+"""The command ``videxplain-evaluate``: measure saved attributions again, by other metrics.
+
+Exit codes: 0 done, 2 the user's mistake, told in a sentence.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from tqdm import tqdm
+from yaml import YAMLError
+
+from videxplain import catalog, cli
+from videxplain.errors import ConfigError, VidexplainError, unknown_name
+
+_METRICS = "metrics"
+_ROOT = ("device", "batch_size", "threads")
+_OF_THE_JOB = ("polarity", "seed", "batch_size")
+"""Root keys that metrics read."""
+
+
+def main() -> None:
+    """Run the command ``videxplain-evaluate``."""
+    parser = argparse.ArgumentParser(prog="videxplain-evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for all")
+    parser.add_argument(
+        "changes",
+        nargs="+",
+        metavar="key=value",
+        help="metrics=[a,b], their keys as metrics.a.key=value, device, batch_size, threads",
+    )
+    given = parser.parse_args()
+    try:
+        _evaluate(given.folder, given.changes)
+    except VidexplainError as error:
+        tqdm.write(f"videxplain-evaluate: {error}", file=sys.stderr)
+        sys.exit(cli.USERS_MISTAKE)
+
+
+def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
+    names, keys, root, plugins = _parse(arguments)
+    wanted = {name: _section(name, keys.get(name, {}), {}) for name in names}
+    catalog.build(wanted, _METRICS, plugins)  # a mistake is told before anything is read
+
+    from videxplain.evaluation import evaluate
+    from videxplain.report.finished import finished
+    from videxplain.report.summary import write_summary
+
+    for job in finished(folder):
+        saved = {**job.outcome["config"], **root}
+        metrics = {name: _section(name, keys.get(name, {}), saved) for name in names}
+        tqdm.write(f"{job.folder}: {', '.join(names)}")
+        evaluate(job.folder, job.outcome, metrics, root, plugins)
+    tqdm.write(f"Summary: {write_summary(folder)}")
+
+
+def _section(name: str, keys: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A metric's configuration, with the job's own root keys where it reads them."""
+    text = catalog.text(_METRICS, name)
+    read = {key: saved[key] for key in _OF_THE_JOB if key in saved and f"${{{key}}}" in text}
+    section = catalog.section(_METRICS, name, {name: dict(keys), **read})
+    made: Mapping[str, Any] = section[name]
+    return made
+
+
+def _parse(
+    arguments: Sequence[str],
+) -> tuple[list[str], dict[str, dict[str, Any]], dict[str, Any], list[str]]:
+    """Names of metrics, their keys, root keys, and plugins."""
+    keys: dict[str, dict[str, Any]] = {}
+    root: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, text = argument.partition("=")
+        first, *rest = key.split(".", 2)
+        if not equals or first not in (_METRICS, "plugins", *_ROOT):
+            raise ConfigError(unknown_name("key", first, (_METRICS, "plugins", *_ROOT)))
+        value = _value(key, text)
+        if first == _METRICS and len(rest) == 2:  # noqa: PLR2004  # metrics.<name>.<key>
+            keys.setdefault(rest[0], {})[rest[1]] = value
+        elif rest:
+            message = f"{argument!r} is not understood: write metrics.<name>.<key>=value"
+            raise ConfigError(message)
+        else:
+            root[first] = value
+    names = root.pop(_METRICS, list(keys))
+    if not isinstance(names, list) or not names:
+        message = f"metrics={names!r}: give a list, as in metrics=[insertion_auc,gini]"
+        raise ConfigError(message)
+    for name in keys:
+        if name not in names:
+            raise ConfigError(unknown_name("metric among those measured", name, names))
+    return names, keys, root, root.pop("plugins", [])
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401
+    try:
+        return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[call-overload,index]
+    except (OmegaConfBaseException, YAMLError) as error:
+        message = f"{key}={text} is not understood: write it as in YAML"
+        raise ConfigError(message) from error
+
+
+if __name__ == "__main__":
+    main()

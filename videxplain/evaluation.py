@@ -1,0 +1,125 @@
+"""Saved attributions measured again, by other metrics; nothing is explained anew."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from videxplain import config, runner
+from videxplain.chunks import logits_of
+from videxplain.errors import OutputError
+from videxplain.measures import declared
+from videxplain.measuring import Measuring
+from videxplain.runner import Job
+from videxplain.sinks.disk import DiskSink, load
+from videxplain.sinks.files import clip_slug, write_json
+from videxplain.sinks.shards import RESULT, Outcome
+from videxplain.types import Attribution, Clips, Record, Video
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(
+    folder: Path,
+    outcome: Outcome,
+    metrics: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    plugins: Sequence[str] = (),
+) -> None:
+    """Measure the attributions of a finished job, and add what is found to its records.
+
+    Args:
+        folder: Of the job.
+        outcome: Its result.json.
+        metrics: Configuration of what is measured.
+        changes: Root keys that may differ from the job's: device, batch_size, threads.
+        plugins: Packages of the user's that the configuration may name.
+
+    Raises:
+        OutputError: If the results are those of another configuration: other weights, other videos,
+            another version of videxplain.
+        VidexplainError: If a part cannot be built, or a result not written.
+    """
+    _check_folder(folder, outcome)
+    saved = {**outcome["config"], **changes, "metrics": metrics, "logger": {}}
+    job = runner.prepare(saved, plugins)
+    if job.classifier.weights_sha256 != outcome["weights_sha256"]:
+        message = f"{folder} was made with other weights: explain anew, or give those"
+        raise OutputError(message)
+    sink = DiskSink(job.sink.outputs, folder, job.sink.polarity)
+    job = replace(job, sink=sink)
+    size = saved["batch_size"]
+    records: list[Record] = []
+    for start in tqdm(range(0, len(job.videos), size), desc="clips", unit="batch", disable=None):
+        records += _measure(job, job.videos[start : start + size])
+    measures = {metric.name: dict(declared(metric)) for metric in job.metrics}
+    told = {
+        **outcome,
+        "measures": {**outcome["measures"], **measures},
+        "evaluated": {**outcome.get("evaluated", {}), **metrics},
+        "records": [asdict(record) for record in records],
+    }
+    write_json(folder / RESULT, told)
+
+
+def _check_folder(folder: Path, outcome: Outcome) -> None:
+    if outcome["format"] != config.FORMAT:
+        message = f"{folder} has format {outcome['format']}, not {config.FORMAT}: explain anew"
+        raise OutputError(message)
+    wanted = config.job_hash(outcome["config"], outcome["weights_sha256"])
+    if wanted != folder.name:
+        message = (
+            f"{folder} is the result of another configuration than its result.json says "
+            f"(that is {wanted}): run it in the folder where the job ran, or explain anew"
+        )
+        raise OutputError(message)
+
+
+def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
+    """One batch; each clip's record is replaced at once."""
+    clips = job.classifier.preprocess(batch)
+    attribution = _saved(job.sink, clips)
+    logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
+    measuring = Measuring(job.classifier, job.method, job.metrics)
+    areas, polarity = job.config["map_area"], job.config["polarity"]
+    found = measuring.records(clips, attribution, logits, areas, polarity)
+    rows = len(found) // len(clips)
+    kept: list[Record] = []
+    for index, name in enumerate(clips.names):
+        own = found[index * rows : (index + 1) * rows]
+        kept += job.sink.extend(name, own)
+    return kept
+
+
+def _saved(sink: DiskSink, clips: Clips) -> Attribution:
+    """Of the batch, on its device."""
+    for index, name in enumerate(clips.names):
+        if not sink.shows(clips, index):
+            message = f"the video of {name!r} is not the one that was explained: explain it anew"
+            raise OutputError(message)
+    device = clips.frames.device
+    saved = [load(sink.folder / "attributions" / f"{clip_slug(name)}.npz") for name in clips.names]
+    return Attribution(
+        values=torch.cat([each.values for each in saved], dim=1).to(device),
+        target=torch.cat([each.target for each in saved]).to(device),
+        areas=saved[0].areas,
+        curves={
+            name: _joined([each.curves[name] for each in saved]).to(device)
+            for name in saved[0].curves
+        },
+        signed=saved[0].signed,
+    )
+
+
+def _joined(curves: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Of clips whose searches may have stopped in different batches, so of different lengths."""
+    longest = max(curve.shape[-1] for curve in curves)
+    padded = [
+        torch.nn.functional.pad(curve, (0, longest - curve.shape[-1]), value=float("nan"))
+        for curve in curves
+    ]
+    return torch.cat(padded, dim=1)
