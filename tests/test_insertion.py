@@ -167,6 +167,17 @@ def test_least_relevant_first_is_the_opposite_order(light: VideoClassifier, leve
         torch.testing.assert_close(last()(light, clips(levels), given), wanted)
 
 
+def test_either_order_walks_the_same_way(light: VideoClassifier) -> None:
+    """Deletion of the least relevant is insertion of the most relevant, backwards; ties included."""
+    levels = torch.zeros(2, *BLOCKS, dtype=torch.float64)
+    levels[..., 0] = 0.7
+    given = attribution(lit(levels))
+    for one, other in ((InsertionAUC, DeletionLeRFAUC), (DeletionAUC, InsertionLeRFAUC)):
+        there = one().curve(light, clips(levels), given)
+        back = other().curve(light, clips(levels), given)
+        torch.testing.assert_close(there.values, back.values.flip(-1))
+
+
 def test_the_whole_curve(light: VideoClassifier, levels: Tensor) -> None:
     curve = InsertionAUC(steps=3)(light, clips(levels), attribution(lit(levels)))
     whole = InsertionAUC(steps=3).curve(light, clips(levels), attribution(lit(levels)))

@@ -32,11 +32,12 @@ def unit_ranks(saliency: Saliency, unit: Unit, *, least_first: bool = False) -> 
     t, y, x = (min(sides) for sides in zip(unit, (length, height, width), strict=True))
     maps = rearrange(saliency, "a b t h w -> (a b) 1 t h w")
     pooled = functional.avg_pool3d(maps, (t, y, x), ceil_mode=True, count_include_pad=False)[:, 0]
-    worth = pooled.flatten(1) * (-1 if least_first else 1)
+    worth = pooled.flatten(1)
     drawn = torch.randperm(worth.shape[1], generator=torch.Generator().manual_seed(0))
     drawn = drawn.to(worth.device)
     order = drawn[worth[:, drawn].argsort(dim=1, descending=True, stable=True)]
     ranks = order.argsort(dim=1).reshape_as(pooled)
+    ranks = ranks.max() - ranks if least_first else ranks
     voxels = repeat(ranks, "n t y x -> n (t tt) (y yy) (x xx)", tt=t, yy=y, xx=x)
     return rearrange(voxels[:, :length, :height, :width], "(a b) t h w -> a b t h w", a=areas)
 
