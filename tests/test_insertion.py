@@ -168,7 +168,7 @@ def test_least_relevant_first_is_the_opposite_order(light: VideoClassifier, leve
 
 
 def test_either_order_walks_the_same_way(light: VideoClassifier) -> None:
-    """Deletion of the least relevant is insertion of the most relevant, backwards; ties included."""
+    """Least relevant first out is most relevant first in, backwards; ties included."""
     levels = torch.zeros(2, *BLOCKS, dtype=torch.float64)
     levels[..., 0] = 0.7
     given = attribution(lit(levels))
