@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.commands import Run, runner
 from tests.outputs import contents, records, results, summary
+from tests.test_data import write_frames
 from videxplain import cli, sweep_cli
 from videxplain.accounts import join_group
 
@@ -111,6 +112,46 @@ def test_impossible_pairs_stand_in_the_summary(run: Run) -> None:
         "pretrain_dataset=shapes does not go with model=mc3: choose kinetics"
     )
     assert float(rows[0]["clips"]) == 1
+
+
+def test_a_model_without_the_datas_classes_is_skipped(run: Run) -> None:
+    ran = run("-m", *QUICK, "model=tiny_tsm,tsm,r3d", "method=center")
+    assert ran.code == 0, ran.err
+    rows = summary()
+    assert [(row["model"], row["state"]) for row in rows] == [
+        ("tiny_tsm", "done"),
+        ("tsm", "skipped"),
+        ("r3d", "skipped"),
+    ]
+    assert rows[2]["error"] == (
+        "the label 'down' of 'down-0-0000' is none of the network's classes "
+        "(did you mean 'drawing' or 'bowling'? there are 400): name the clip <class>-<anything>, "
+        "choose a model that has the class, or set target=predicted"
+    )
+
+
+def test_one_wrong_label_among_right_ones_is_a_mistake(run: Run, tmp_path: Path) -> None:
+    for name in ("up-1", "upp-2"):
+        write_frames(tmp_path / "clips" / name, ["1.png"])
+    ran = run("-m", "videos_dir=clips", "model=tiny_tsm,tiny_r2plus1d", "method=center")
+    assert ran.code == 2
+    assert ran.err.startswith(
+        "videxplain: the label 'upp' of 'upp-2' is none of the network's classes "
+        "(did you mean 'up'? they are right, up right, "
+    )
+    assert ran.err.endswith(
+        "(2 jobs, the first logger=wandb videos_dir=clips model=tiny_tsm method=center)\n"
+    )
+    assert ran.err.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
+def test_a_sweep_of_impossible_pairs_alone_is_a_mistake(run: Run) -> None:
+    ran = run("-m", *QUICK, "model=tsm,r3d", "method=center")
+    assert ran.code == 2
+    assert ran.err.startswith("videxplain: the label 'down' of 'down-0-0000' is none of the ")
+    assert ran.err.count("\n") == 1
+    assert not Path("outputs").exists()
 
 
 def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
