@@ -191,6 +191,39 @@ def test_finished_jobs_of_another_sweep_are_found(run: Run) -> None:
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
 
+def test_a_job_that_is_found_done_keeps_the_time_that_it_took(run: Run) -> None:
+    for _ in range(2):
+        assert run("-m", *QUICK, "method=center,grad").code == 0
+        for row in summary():
+            timings = json.loads((Path(row["folder"]) / "result.json").read_text())["timings"]
+            assert float(row["seconds"]) == sum(timings.values())
+
+
+def test_a_job_that_fails_on_its_way_says_how_many_clips_are_finished(
+    run: Run, tmp_path: Path
+) -> None:
+    for name in ("up-1", "up-2", "up-3"):
+        write_frames(tmp_path / "clips" / name, ["1.png"])
+    picture = tmp_path / "clips" / "up-3" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:50])  # its size can be read, its colours cannot
+    asked = (*QUICK[2:], "videos_dir=clips", "method=center", "batch_size=1")
+    assert run("-m", *asked, "target=predicted,0").code == 1
+    assert [(row["state"], row["clips"]) for row in summary()] == [("failed", "2")] * 2
+    assert run("-m", *asked, "data.shard=1/1").code == 1
+    assert [(row["state"], row["clips"]) for row in summary()] == [("failed", "")]
+
+
+def test_a_killed_job_says_how_many_clips_are_finished(run: Run, run_sweep: Run) -> None:
+    assert run("-m", *QUICK, "data.num_clips=3", "method=center").code == 0
+    (result,), (sweep,) = results(), Path("outputs/sweeps").iterdir()
+    result.unlink()
+    next(result.parent.glob("records/*.json")).unlink()
+    state = {"state": "running", "folder": str(result.parent)}
+    (sweep / "jobs" / "0.json").write_text(json.dumps(state))
+    assert run_sweep("summary", str(sweep)).code == 0
+    assert [(row["state"], row["clips"]) for row in summary()] == [("died", "2")]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
 def test_a_stopped_sweep_leaves_its_summary(number: int, code: int, tmp_path: Path) -> None:
     process = sweep_of_many(tmp_path)
