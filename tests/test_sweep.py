@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.outputs import contents, records, results, summary
 from tests.test_data import write_frames
 from videxplain import cli, sweep_cli
 from videxplain.accounts import join_group
+from videxplain.dry_run import duration
 
 QUICK = ("data=shapes", "data.num_clips=1", "metrics=[visible_area]", "num_iter=2", "logger=none")
 BREAKS = """
@@ -350,8 +352,42 @@ def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
     assert steps == [["tiny_tsm", "step", "1", str(n), str(n)] for n in (5, 7)]
     assert sum(line.startswith("skipped: ") for line in lines) == 4
     assert sum(line.startswith("the same job as ") for line in lines) == 1
-    assert lines[-1].startswith("3 jobs, about ")
+    assert re.fullmatch(
+        r"3 jobs, about [\d.]+ s one after the other for passes through the networks; "
+        "loading, metrics, pictures and logging come on top",
+        lines[-1],
+    )
     assert not Path("outputs").exists()
+
+
+def test_plan_names_what_tells_the_jobs_apart(run_sweep: Run) -> None:
+    ran = run_sweep("plan", *QUICK, "model=tiny_tsm,mc3", "method=step,center", "num_iter=5,7")
+    lines = ran.out.splitlines()
+    named = [re.split("  +", line)[-1] for line in lines if line.startswith("tiny_tsm")]
+    assert named == [
+        "num_iter=5 model=tiny_tsm method=step",
+        "num_iter=5 model=tiny_tsm method=center",
+        "num_iter=7 model=tiny_tsm method=step",
+    ]
+    assert "skipped: num_iter=5 model=mc3 method=step: the label 'down' of " in ran.out
+    center = "num_iter={} model=tiny_tsm method=center"
+    assert f"the same job as {center.format(5)}: {center.format(7)}" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"),
+        (0.0572, "0.057 s"),
+        (2.34, "2.3 s"),
+        (59, "59 s"),
+        (181, "3 min"),
+        (4320, "1.2 h"),
+        (1e6, "278 h"),
+    ],
+)
+def test_durations_can_be_read(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
 
 
 def test_a_folder_without_a_sweep_is_told(run_sweep: Run) -> None:

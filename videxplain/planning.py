@@ -182,5 +182,13 @@ def _told(mistakes: Mapping[str, Sequence[str]]) -> str:
 
 
 def _line(sentence: str, jobs: Sequence[str]) -> str:
-    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
-    return f"{sentence} ({count}, the first {jobs[0]})"
+    return f"{sentence} ({counted(len(jobs))}, the first {jobs[0]})"
+
+
+def counted(jobs: int) -> str:
+    """So many jobs, in words.
+
+    Args:
+        jobs: How many.
+    """
+    return "1 job" if jobs == 1 else f"{jobs} jobs"
