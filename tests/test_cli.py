@@ -167,7 +167,14 @@ MISTAKES = {
     "one pixel": (["videos_dir=pixel"], "frames of 1 x 1 pixels: give at least 8"),
     "huge frame": (["videos_dir=huge"], "frames of 9000 x 9000 pixels: give"),
     "no picture": (["videos_dir=broken"], "is not a readable picture"),
-    "unknown label": (["videos_dir=upp-1"], "unknown class 'upp': did you mean 'up'"),
+    "unknown label": (
+        ["videos_dir=upp-1"],
+        "the label 'upp' of 'upp-1' is none of the network's classes (did you mean 'up'? ",
+    ),
+    "labels of another data set": (
+        ["model=r3d", "weights=random"],
+        "the label 'down' of 'down-0-0000' is none of the network's classes (did you mean ",
+    ),
     "unknown target": (["target=upleft"], "unknown class 'upleft': did you mean 'up left'"),
     "target out of range": (["target=8"], "class index 8 does not exist: give one from 0 to 7"),
     "a number for a path": (["videos_dir=2024"], "videos_dir=2024: give a path"),

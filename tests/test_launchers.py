@@ -166,6 +166,24 @@ def test_several_processes_at_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("process *"))) == 2
 
 
+def test_what_sbatch_says_is_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuses = "#!/bin/sh\necho 'sbatch: error: invalid account' >&2\nexit 1\n"
+    for name, script in {"sbatch": refuses, "srun": "#!/bin/sh\n"}.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    code, told = run(tmp_path, "submitit_slurm", ("logger=none", "method=center,random"))
+    assert code == 1, told
+    assert told.splitlines()[-1] == (
+        "videxplain: 2 of 2 jobs are not done; the first is logger=none method=center: "
+        "hydra/launcher=submitit_slurm could not start it (sbatch: error: invalid account), "
+        "its settings are hydra.launcher.<key>=<value>; the same command repeats what is missing"
+    )
+    assert states(tmp_path) == ["pending"] * 2
+
+
 def test_a_launcher_that_is_not_installed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

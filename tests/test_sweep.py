@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from PIL import Image
 
 from tests.commands import Run, runner
 from tests.outputs import contents, records, results, summary
+from tests.test_data import write_frames
 from videxplain import cli, sweep_cli
 from videxplain.accounts import join_group
+from videxplain.dry_run import duration
 
 QUICK = ("data=shapes", "data.num_clips=1", "metrics=[visible_area]", "num_iter=2", "logger=none")
 BREAKS = """
@@ -113,6 +116,46 @@ def test_impossible_pairs_stand_in_the_summary(run: Run) -> None:
     assert float(rows[0]["clips"]) == 1
 
 
+def test_a_model_without_the_datas_classes_is_skipped(run: Run) -> None:
+    ran = run("-m", *QUICK, "model=tiny_tsm,tsm,r3d", "method=center")
+    assert ran.code == 0, ran.err
+    rows = summary()
+    assert [(row["model"], row["state"]) for row in rows] == [
+        ("tiny_tsm", "done"),
+        ("tsm", "skipped"),
+        ("r3d", "skipped"),
+    ]
+    assert rows[2]["error"] == (
+        "the label 'down' of 'down-0-0000' is none of the network's classes "
+        "(did you mean 'drawing' or 'bowling'? there are 400): name the clip <class>-<anything>, "
+        "choose a model that has the class, or set target=predicted"
+    )
+
+
+def test_one_wrong_label_among_right_ones_is_a_mistake(run: Run, tmp_path: Path) -> None:
+    for name in ("up-1", "upp-2"):
+        write_frames(tmp_path / "clips" / name, ["1.png"])
+    ran = run("-m", "videos_dir=clips", "model=tiny_tsm,tiny_r2plus1d", "method=center")
+    assert ran.code == 2
+    assert ran.err.startswith(
+        "videxplain: the label 'upp' of 'upp-2' is none of the network's classes "
+        "(did you mean 'up'? they are right, up right, "
+    )
+    assert ran.err.endswith(
+        "(2 jobs, the first logger=wandb videos_dir=clips model=tiny_tsm method=center)\n"
+    )
+    assert ran.err.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
+def test_a_sweep_of_impossible_pairs_alone_is_a_mistake(run: Run) -> None:
+    ran = run("-m", *QUICK, "model=tsm,r3d", "method=center")
+    assert ran.code == 2
+    assert ran.err.startswith("videxplain: the label 'down' of 'down-0-0000' is none of the ")
+    assert ran.err.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
 def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     (tmp_path / "breaks_now.py").write_text(BREAKS)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -148,6 +191,39 @@ def test_finished_jobs_of_another_sweep_are_found(run: Run) -> None:
     assert ran.out.count("already done") == 2
     assert len(results()) == 3
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+
+
+def test_a_job_that_is_found_done_keeps_the_time_that_it_took(run: Run) -> None:
+    for _ in range(2):
+        assert run("-m", *QUICK, "method=center,grad").code == 0
+        for row in summary():
+            timings = json.loads((Path(row["folder"]) / "result.json").read_text())["timings"]
+            assert float(row["seconds"]) == sum(timings.values())
+
+
+def test_a_job_that_fails_on_its_way_says_how_many_clips_are_finished(
+    run: Run, tmp_path: Path
+) -> None:
+    for name in ("up-1", "up-2", "up-3"):
+        write_frames(tmp_path / "clips" / name, ["1.png"])
+    picture = tmp_path / "clips" / "up-3" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:50])  # its size can be read, its colours cannot
+    asked = (*QUICK[2:], "videos_dir=clips", "method=center", "batch_size=1")
+    assert run("-m", *asked, "target=predicted,0").code == 1
+    assert [(row["state"], row["clips"]) for row in summary()] == [("failed", "2")] * 2
+    assert run("-m", *asked, "data.shard=1/1").code == 1
+    assert [(row["state"], row["clips"]) for row in summary()] == [("failed", "")]
+
+
+def test_a_killed_job_says_how_many_clips_are_finished(run: Run, run_sweep: Run) -> None:
+    assert run("-m", *QUICK, "data.num_clips=3", "method=center").code == 0
+    (result,), (sweep,) = results(), Path("outputs/sweeps").iterdir()
+    result.unlink()
+    next(result.parent.glob("records/*.json")).unlink()
+    state = {"state": "running", "folder": str(result.parent)}
+    (sweep / "jobs" / "0.json").write_text(json.dumps(state))
+    assert run_sweep("summary", str(sweep)).code == 0
+    assert [(row["state"], row["clips"]) for row in summary()] == [("died", "2")]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
@@ -276,8 +352,42 @@ def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
     assert steps == [["tiny_tsm", "step", "1", str(n), str(n)] for n in (5, 7)]
     assert sum(line.startswith("skipped: ") for line in lines) == 4
     assert sum(line.startswith("the same job as ") for line in lines) == 1
-    assert lines[-1].startswith("3 jobs, about ")
+    assert re.fullmatch(
+        r"3 jobs, about [\d.]+ s one after the other for passes through the networks; "
+        "loading, metrics, pictures and logging come on top",
+        lines[-1],
+    )
     assert not Path("outputs").exists()
+
+
+def test_plan_names_what_tells_the_jobs_apart(run_sweep: Run) -> None:
+    ran = run_sweep("plan", *QUICK, "model=tiny_tsm,mc3", "method=step,center", "num_iter=5,7")
+    lines = ran.out.splitlines()
+    named = [re.split("  +", line)[-1] for line in lines if line.startswith("tiny_tsm")]
+    assert named == [
+        "num_iter=5 model=tiny_tsm method=step",
+        "num_iter=5 model=tiny_tsm method=center",
+        "num_iter=7 model=tiny_tsm method=step",
+    ]
+    assert "skipped: num_iter=5 model=mc3 method=step: the label 'down' of " in ran.out
+    center = "num_iter={} model=tiny_tsm method=center"
+    assert f"the same job as {center.format(5)}: {center.format(7)}" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"),
+        (0.0572, "0.057 s"),
+        (2.34, "2.3 s"),
+        (59, "59 s"),
+        (181, "3 min"),
+        (4320, "1.2 h"),
+        (1e6, "278 h"),
+    ],
+)
+def test_durations_can_be_read(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
 
 
 def test_a_folder_without_a_sweep_is_told(run_sweep: Run) -> None:

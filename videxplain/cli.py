@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,6 +26,9 @@ from tqdm import tqdm
 from videxplain import __version__, catalog, config
 from videxplain.errors import JobsFailedError, VidexplainError, unknown_name
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
+
+if TYPE_CHECKING:
+    from videxplain.runner import Job
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ def _job(composed: DictConfig) -> None:
         _in_a_sweep(composed, choices, given)
         return
     try:
-        _explain(composed, choices, given)
+        _explain(_prepare(composed, choices, given))
     except VidexplainError as error:
         _tell(error)
         sys.exit(USERS_MISTAKE)
@@ -93,35 +97,41 @@ def _in_a_sweep(
     """Keep account of a job; Hydra notes an error and goes on with the next one."""
     settings = HydraConfig.get()
     account, number = SweepFolder(Path(settings.sweep.dir)), int(settings.job.num)
-    start = time.perf_counter()
+    start, folder = time.perf_counter(), None
     with account.running(number):
         try:
             os.chdir(settings.runtime.cwd)  # a worker may have started elsewhere
-            folder = _explain(composed, choices, given, sweep=account.path.name)
+            job = _prepare(composed, choices, given)
+            folder = str(job.sink.account.absolute())
+            account.write_state(number, JobState("running", folder))
+            folder = str(_explain(job, sweep=account.path.name).absolute())
         except Exception as error:
             seconds, told = time.perf_counter() - start, _sentence(error)
             traced = "".join(traceback.format_exception(error))
-            account.write_state(number, JobState("failed", None, told, traced, seconds))
+            account.write_state(number, JobState("failed", folder, told, traced, seconds))
             log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
             raise
         seconds = time.perf_counter() - start
-        account.write_state(number, JobState("done", str(folder.absolute()), seconds=seconds))
+        account.write_state(number, JobState("done", folder, seconds=seconds))
 
 
-def _explain(
-    composed: DictConfig,
-    choices: Mapping[str, str | None],
-    given: Sequence[str],
-    sweep: str | None = None,
-) -> Path:
+def _prepare(
+    composed: DictConfig, choices: Mapping[str, str | None], given: Sequence[str]
+) -> "Job":
     plugins = config.plugins(composed, given)
     completed = config.complete(composed, choices)
     config.check_pair(completed)
 
     from videxplain import runner  # imports torch, which a mistake above need not wait for
+
+    return runner.prepare(completed, plugins)
+
+
+def _explain(job: "Job", sweep: str | None = None) -> Path:
+    from videxplain import runner
     from videxplain.report.console import table
 
-    result = runner.run(runner.prepare(completed, plugins), sweep)
+    result = runner.run(job, sweep)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
     return result.account

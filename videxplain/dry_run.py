@@ -1,51 +1,83 @@
 """What a sweep would do, and about how long it would take."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from tabulate import tabulate
 
 from videxplain.devices import pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
-from videxplain.planning import Plan, Planned
+from videxplain.planning import Plan, Planned, counted
 
-_HOUR = 3600
-_COLUMNS = ("model", "method", "clips", "forward", "backward", "hours", "job")
+_MINUTE, _HOUR = 60, 3600
+_WRITTEN = 10  # from here on, whole numbers
+_COLUMNS = ("model", "method", "clips", "forward", "backward", "time", "job")
 
 
 def describe(plan: Plan) -> str:
-    """A table of the jobs, with passes through the network and hours, and what is not run.
+    """A table of the jobs, with passes through the network and their time, and what is not run.
 
-    Hours are those of the passes alone, of which one is timed for each network: early stops make
-    a job shorter, metrics and pictures longer.
+    The time is that of the passes alone, of which one is timed for each network: early stops make
+    a job shorter; loading, metrics, pictures and logging make it longer.
 
     Args:
         plan: Of a sweep.
     """
-    hours = _hours(plan.jobs)
+    times = _times(plan.jobs)
+    name = _names(plan)
     rows = [
-        [_chosen(job, "model"), _chosen(job, "method"), job.clips, *job.cost, f"{each:.3g}", job]
-        for job, each in zip(plan.jobs, hours, strict=True)
+        [
+            _chosen(job, "model"),
+            _chosen(job, "method"),
+            job.clips,
+            *job.cost,
+            duration(each),
+            name(job),
+        ]
+        for job, each in zip(plan.jobs, times, strict=True)
     ]
-    lines = [tabulate(rows, _COLUMNS, disable_numparse=True)] if rows else []
-    lines += [f"skipped: {job}: {reason}" for job, reason in plan.skipped]
-    lines += [f"the same job as {first}: {job}" for job, first in plan.merged]
-    lines.append(f"{len(rows)} jobs, about {sum(hours):.3g} hours one after the other")
+    lines = [tabulate(rows, _COLUMNS, disable_numparse=True)]
+    lines += [f"skipped: {name(job)}: {reason}" for job, reason in plan.skipped]
+    lines += [f"the same job as {name(first)}: {name(job)}" for job, first in plan.merged]
+    lines.append(
+        f"{counted(len(rows))}, about {duration(sum(times))} one after the other for passes "
+        "through the networks; loading, metrics, pictures and logging come on top"
+    )
     return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """To be read, such as ``3 min``.
+
+    Args:
+        seconds: At least 0.
+    """
+    units = (("h", _HOUR), ("min", _MINUTE), ("s", 1))
+    unit, size = next((each for each in units if seconds >= each[1]), units[-1])
+    value = seconds / size
+    return f"{value:.0f} {unit}" if value >= _WRITTEN else f"{value:.2g} {unit}"
+
+
+def _names(plan: Plan) -> Callable[[Planned], str]:
+    """What the command line says of a job, without what it says of all."""
+    skipped = [job for job, _ in plan.skipped]
+    merged = [job for job, _ in plan.merged]
+    shared = set.intersection(*(set(job.overrides) for job in (*plan.jobs, *skipped, *merged)))
+    return lambda job: " ".join(each for each in job.overrides if each not in shared)
 
 
 def _chosen(job: Planned, group: str) -> str:
     return str(job.config["choices"][group])
 
 
-def _hours(jobs: Sequence[Planned]) -> list[float]:
+def _times(jobs: Sequence[Planned]) -> list[float]:
     timed: dict[VideoClassifier, float] = {}
     for job in jobs:
         if job.classifier is not None and job.classifier not in timed:
             use_threads(job.config["threads"])
             timed[job.classifier] = _seconds(job.classifier, str(job.config["device"]))
-    return [sum(job.cost) / 2 * timed[job.classifier] / _HOUR for job in jobs if job.classifier]
+    return [sum(job.cost) / 2 * timed[job.classifier] for job in jobs if job.classifier]
 
 
 def _seconds(classifier: VideoClassifier, device: str) -> float:

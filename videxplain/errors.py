@@ -1,7 +1,7 @@
 """The mistakes a user can make; each message says what was given, what is allowed, what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LISTED = 12
 """Names a message lists before it says how many more there are."""
@@ -52,8 +52,27 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
         known: The names allowed.
     """
     names = list(known)
-    folded = {each.casefold(): each for each in names}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(folded[each]) for each in close)}? " if close else ""
+    close = _close(name, names)
+    hint = f"did you mean {close}? " if close else ""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"unknown {kind} {name!r}: {hint}choose from {', '.join(names[:_LISTED])}{more}"
+
+
+def nearest_of(names: Sequence[str], given: str) -> str:
+    """The names that resemble the one given, and all of them where they are few.
+
+    Args:
+        names: The names allowed.
+        given: One that is none of them.
+    """
+    close = _close(given, names)
+    hint = f"did you mean {close}? " if close else ""
+    few = len(names) <= _LISTED
+    return hint + (f"they are {', '.join(names)}" if few else f"there are {len(names)}")
+
+
+def _close(name: str, names: Sequence[str]) -> str:
+    """The names that resemble one, empty where none does."""
+    folded = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
+    return " or ".join(repr(folded[each]) for each in close)

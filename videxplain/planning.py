@@ -101,9 +101,8 @@ def make_plan(combinations: Iterable[Combination], plugins: Sequence[str]) -> Pl
                 merged.append((job, first))
     if mistakes:
         raise ConfigError(_told(mistakes))
-    if not jobs and not skipped:
-        message = "the sweep has no job: a value such as glob(...) or [] names nothing; give others"
-        raise ConfigError(message)
+    if not jobs:
+        raise ConfigError(_no_job(skipped))
     return Plan(list(jobs.values()), skipped, merged)
 
 
@@ -134,10 +133,10 @@ class _Checker:
             classifier = self._classifier(completed["model"])
             if isinstance(method, Choosy):
                 method.check(classifier)
+            videos: Sequence[Video] = self._part(completed["data"], "data")
+            runner.check_target(completed["target"], classifier, videos)
         except UnsupportedPairError as error:
             raise _SkippedError(job, str(error)) from error
-        videos: Sequence[Video] = self._part(completed["data"], "data")
-        runner.check_target(completed["target"], classifier, videos)
         cost = len(videos) * method.cost.forward, len(videos) * method.cost.backward
         return Planned(combination.overrides, completed, classifier, len(videos), cost)
 
@@ -161,12 +160,35 @@ def _identity(completed: Mapping[str, Any]) -> str:
     return f"{config.job_folder(completed, weights)} {config.shard(completed)}"
 
 
+def _no_job(skipped: Sequence[tuple[Planned, str]]) -> str:
+    if not skipped:
+        return "the sweep has no job: a value such as glob(...) or [] names nothing; give others"
+    reasons: dict[str, list[str]] = {}
+    for job, reason in skipped:
+        reasons.setdefault(reason, []).append(str(job))
+    return _told(reasons)
+
+
 def _told(mistakes: Mapping[str, Sequence[str]]) -> str:
-    lines = [
-        f"- {sentence} ({len(jobs)} jobs, first: {jobs[0]})"
-        for sentence, jobs in list(mistakes.items())[:_SHOWN]
-    ]
+    """In a sentence where there is one mistake, else in a list."""
+    lines = [_line(*each) for each in list(mistakes.items())[:_SHOWN]]
+    if len(mistakes) == 1:
+        return lines[0]
     if len(mistakes) > _SHOWN:
-        lines.append(f"- and {len(mistakes) - _SHOWN} more")
+        lines.append(f"and {len(mistakes) - _SHOWN} more")
     count = sum(map(len, mistakes.values()))
-    return "\n".join([f"{count} jobs of the sweep cannot run, so none was started:", *lines])
+    head = f"{count} jobs of the sweep cannot run, so none was started:"
+    return "\n- ".join([head, *lines])
+
+
+def _line(sentence: str, jobs: Sequence[str]) -> str:
+    return f"{sentence} ({counted(len(jobs))}, the first {jobs[0]})"
+
+
+def counted(jobs: int) -> str:
+    """So many jobs, in words.
+
+    Args:
+        jobs: How many.
+    """
+    return "1 job" if jobs == 1 else f"{jobs} jobs"

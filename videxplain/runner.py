@@ -15,6 +15,7 @@ from videxplain import catalog, config, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import logits_of
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
+from videxplain.errors import DataError, UnsupportedPairError
 from videxplain.measures import Check, Metric, declared
 from videxplain.measuring import Measuring
 from videxplain.models.classifier import VideoClassifier
@@ -201,12 +202,24 @@ def check_target(target: str | int, classifier: VideoClassifier, videos: Sequenc
     Raises:
         ConfigError: If the class explained does not exist.
         DataError: If a video's own class is none of the network's.
+        UnsupportedPairError: If this is so for all videos that have one.
     """
     if target == "label":
-        for video in videos:
-            classifier.label_index(video)
+        _check_labels(classifier, [video for video in videos if video.label is not None])
     elif target != "predicted":
         classifier.class_index(target)
+
+
+def _check_labels(classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+    """One wrong label is a mistake; no right one says that data and model do not fit."""
+    wrong = [each for each in videos if targets.find_label(each, classifier.class_names) is None]
+    try:
+        for video in wrong[:1]:
+            classifier.label_index(video)
+    except DataError as error:
+        if len(wrong) < len(videos):
+            raise
+        raise UnsupportedPairError(str(error)) from error
 
 
 def _kept(sink: DiskSink, batch: Sequence[Video]) -> list[Record] | None:

@@ -84,10 +84,11 @@ class Grid(Sweeper):
         del plan  # with it go the networks that were built to check the jobs
         try:
             with _ended_in_order():
-                _launch(launcher, jobs, folder)
+                reasons = _launch(launcher, jobs, folder)
         finally:
             self._finish(folder)
-        _check_all_done(folder, asked)
+        name = self._composed.hydra.runtime.choices["hydra/launcher"]
+        _check_all_done(folder, asked, {n: _refused(name, each) for n, each in reasons.items()})
 
     def _plan(self, arguments: Sequence[str]) -> "Plan":
         from videxplain import planning  # imports torch, which a wrong name need not wait for
@@ -170,26 +171,36 @@ def _extra(launcher: str) -> str:
     return "ray" if launcher.startswith("ray") else "cluster"
 
 
-def _launch(launcher: Launcher, jobs: Sequence[Sequence[str]], folder: SweepFolder) -> None:
+def _launch(
+    launcher: Launcher, jobs: Sequence[Sequence[str]], folder: SweepFolder
+) -> dict[int, Exception]:
+    """Run the jobs; say of those that did not start why, where that is known."""
     if not jobs:
-        return
+        return {}
     try:
         returned = launcher.launch(jobs, initial_job_idx=0)
     except Exception as error:  # each launcher has its own for a worker that died
         log.warning("the launcher stopped (%r): waiting for the jobs that it started", error)
         _wait_for_others(folder)
-    else:
-        _tell_unaccounted(returned, folder)
+        waiting = _pending(folder)
+        return dict.fromkeys(waiting, error) if len(waiting) == len(jobs) else {}
+    return _unaccounted(returned, folder)
 
 
-def _tell_unaccounted(returned: Sequence[JobReturn], folder: SweepFolder) -> None:
-    """Say what went wrong before a job could keep account of itself."""
-    for number, state in folder.states().items():
-        if state.state == "pending":
-            try:
-                _ = returned[number].return_value
-            except Exception as error:  # whatever it was
-                log.warning("job %d did not start (%r)", number, error)
+def _unaccounted(returned: Sequence[JobReturn], folder: SweepFolder) -> dict[int, Exception]:
+    """What went wrong before a job could keep account of itself."""
+    wrong: dict[int, Exception] = {}
+    for number in _pending(folder):
+        try:
+            _ = returned[number].return_value
+        except Exception as error:  # whatever it was
+            log.warning("job %d did not start (%r)", number, error)
+            wrong[number] = error
+    return wrong
+
+
+def _pending(folder: SweepFolder) -> list[int]:
+    return [number for number, each in folder.states().items() if each.state == "pending"]
 
 
 def _wait_for_others(folder: SweepFolder) -> None:
@@ -238,17 +249,27 @@ def _say(plan: "Plan") -> None:
         log.info("the same job as %s: %s", first, job)
 
 
-def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
+def _check_all_done(
+    folder: SweepFolder, asked: Sequence[Asked], reasons: Mapping[int, str]
+) -> None:
     states = folder.states()
     wrong = {number: state for number, state in states.items() if state.state != "done"}
     if wrong:
         number, first = next(iter(wrong.items()))
         message = (
             f"{len(wrong)} of {len(states)} jobs are not done; the first is "
-            f"{' '.join(asked[number].overrides) or 'the only one'}: {_how(first)}; "
-            "the same command repeats what is missing"
+            f"{' '.join(asked[number].overrides) or 'the only one'}: "
+            f"{reasons.get(number) or _how(first)}; the same command repeats what is missing"
         )
         raise JobsFailedError(message)
+
+
+def _refused(launcher: str, error: Exception) -> str:
+    told = " ".join(str(error).split()) or repr(error)
+    return (
+        f"hydra/launcher={launcher} could not start it ({told}), "
+        "its settings are hydra.launcher.<key>=<value>"
+    )
 
 
 def _how(state: JobState) -> str:

@@ -38,7 +38,7 @@ def _as_sweep(arguments: list[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="videxplain-sweep", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="plan|summary|compare")
-    planned = commands.add_parser("plan", help="the jobs of a sweep, its passes and hours")
+    planned = commands.add_parser("plan", help="the jobs of a sweep, its passes and their time")
     planned.add_argument("arguments", nargs="*", help="those of the command videxplain -m")
     told = commands.add_parser("summary", help="write summary.csv anew")
     compared = commands.add_parser("compare", help="methods across areas, as tables and plots")

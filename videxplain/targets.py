@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import torch
 from torch import Tensor
 
-from videxplain.errors import ConfigError, DataError, unknown_name
+from videxplain.errors import ConfigError, DataError, nearest_of, unknown_name
 from videxplain.types import Classifier, Clips, Logits, Targets, Video
 
 _INDEX = re.compile(r"-?\d+")
@@ -61,15 +61,22 @@ def class_index(choice: str | int, names: Sequence[str]) -> int:
     Raises:
         ConfigError: If there is no such class; the nearest ones are named.
     """
+    found = _find(choice, names)
+    if found is not None:
+        return found
+    if isinstance(choice, int) or _INDEX.fullmatch(choice):
+        message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
+        raise ConfigError(message)
+    raise ConfigError(unknown_name("class", choice, names))
+
+
+def _find(choice: str | int, names: Sequence[str]) -> int | None:
+    """A name comes before a number."""
     named = find_class(choice, names) if isinstance(choice, str) else None
     if named is not None:
         return named
-    if isinstance(choice, int) or _INDEX.fullmatch(choice):
-        if not 0 <= int(choice) < len(names):
-            message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
-            raise ConfigError(message)
-        return int(choice)
-    raise ConfigError(unknown_name("class", choice, names))
+    numbered = isinstance(choice, int) or _INDEX.fullmatch(choice)
+    return int(choice) if numbered and 0 <= int(choice) < len(names) else None
 
 
 def find_class(name: str, names: Sequence[str]) -> int | None:
@@ -98,7 +105,44 @@ def _check_names(classifier: Classifier, logits: Logits) -> None:
         raise ConfigError(message)
 
 
-def longer_labels(video: Video) -> list[str]:
+def label_index(video: Video, names: Sequence[str]) -> int:
+    """Index of the class that a video's label names.
+
+    Args:
+        video: With a label.
+        names: The classes, in the order of the logits.
+
+    Raises:
+        DataError: If it is none of them.
+    """
+    found = find_label(video, names)
+    if found is None:
+        message = (
+            f"the label {video.label!r} of {video.name!r} is none of the network's classes "
+            f"({nearest_of(names, str(video.label))}): name the clip <class>-<anything>, "
+            "choose a model that has the class, or set target=predicted"
+        )
+        raise DataError(message)
+    return found
+
+
+def find_label(video: Video, names: Sequence[str]) -> int | None:
+    """Index of the class that a video's label names, None where it names none.
+
+    A class name may itself hold a ``-``: the longest one that the video's name starts with counts.
+
+    Args:
+        video: With a label.
+        names: The classes, in the order of the logits.
+    """
+    for text in _longer_labels(video):
+        named = find_class(text, names)
+        if named is not None:
+            return named
+    return None if video.label is None else _find(video.label, names)
+
+
+def _longer_labels(video: Video) -> list[str]:
     """A video's name and its parts up to a ``-`` that are longer than its label, longest first."""
     name = PurePosixPath(video.name)
     cuts = [index for index, letter in enumerate(name.name) if letter == "-"]

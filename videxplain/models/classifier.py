@@ -18,7 +18,7 @@ from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
-from videxplain.targets import class_index, find_class, longer_labels
+from videxplain.targets import class_index, find_class, label_index
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 
 log = logging.getLogger(__name__)
@@ -220,26 +220,10 @@ class VideoClassifier(nn.Module):
     def label_index(self, video: Video) -> int | None:
         """Index of a video's own class, None where it has none.
 
-        A class name may itself hold a ``-``: the longest one that the video's name starts with
-        counts.
-
         Raises:
             DataError: If its label is none of the network's classes.
         """
-        if video.label is None:
-            return None
-        for text in longer_labels(video):
-            named = find_class(text, self.class_names)
-            if named is not None:
-                return named
-        try:
-            return self.class_index(video.label)
-        except ConfigError as error:
-            message = (
-                f"the label of {video.name!r} is none of the network's classes ({error}): "
-                "name it <class>-<anything>, or set target=predicted"
-            )
-            raise DataError(message) from error
+        return None if video.label is None else label_index(video, self.class_names)
 
     def unfold_cam(self, features: torch.Tensor, batch: int) -> Float[torch.Tensor, "b c t h w"]:
         """Bring what ``cam_layer`` gives for a batch of clips to its axes.
@@ -254,8 +238,8 @@ class VideoClassifier(nn.Module):
         """The same, but a label of another data set counts as none, and it is said."""
         try:
             index = self.label_index(video)
-        except DataError as error:
-            log.warning("%s; taken as a clip without label", error)
+        except DataError:
+            log.warning("%s: no class of the network, taken as a clip without label", video.name)
             return NO_LABEL
         if index is not None and find_class(str(video.label), self.class_names) is None:
             log.info("%s: taken as class %s", video.name, self.class_names[index])

@@ -76,9 +76,17 @@ def _row(number: int, asked: Asked, state: JobState) -> Row:
         "state": state.state,
         "error": state.error,
         "overrides": " ".join(asked.overrides),
+        "clips": None if state.state == "done" else _finished(state.folder),
         "seconds": state.seconds,
         "folder": state.folder,
     }
+
+
+def _finished(folder: str | None) -> int | None:
+    """Clips of a job that has not ended well; a share's lie among those of other shares."""
+    if folder is None or whole_folder(Path(folder)) != Path(folder):
+        return None
+    return sum(1 for _ in Path(folder).glob("records/[!.]*.json"))
 
 
 def _one_row(rows: Sequence[Row], folder: Path) -> Row:
@@ -104,7 +112,7 @@ def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
         **row,
         "state": found["state"],
         "error": row.get("error") or found["reason"],
-        "seconds": row.get("seconds") or sum(found.get("timings", {}).values()),
+        "seconds": sum(found.get("timings", {}).values()),
     }
     areas: dict[float | None, list[Mapping[str, Any]]] = {}
     for record in found["records"]:
