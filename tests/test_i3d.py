@@ -158,7 +158,7 @@ def test_a_clip_too_small_is_told_before_the_weights_are_read(tmp_path: Path) ->
             api.load_model(
                 "i3d", weights=str(tmp_path / "empty.pth"), frames=frames, size=[side, side]
             )
-    with pytest.raises(ConfigError, match=r"model\.size\.1: field required"):
+    with pytest.raises(ConfigError, match=r"model\.size=\[224\]: give at least 2 values"):
         api.load_model("i3d", weights="random", size=[224])
 
 

@@ -54,8 +54,8 @@ def run_sweep(
 def test_every_mistake_is_told_before_the_first_job_starts(run: Run) -> None:
     ran = run("-m", *QUICK, "method=step,grad", "perturb_area=0.1,1.5,-1", "method.sigma=2,0")
     assert ran.code == 2
-    assert "perturb_area.0=1.5: input should be less than 1" in ran.err
-    assert "perturb_area.0=-1: input should be greater than 0" in ran.err
+    assert "perturb_area=1.5: give a share above 0 and below 1" in ran.err
+    assert "perturb_area=-1: give a share above 0 and below 1" in ran.err
     assert "none was started" in ran.err
     assert not results()
     assert not Path("outputs/sweeps").exists()

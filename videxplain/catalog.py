@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from videxplain import pydantic_words
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.model_choice import Section, check_pair, choose_weights
 
@@ -200,18 +201,7 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     try:
         return target(**arguments)
     except ValidationError as error:
-        raise ConfigError(_in_words(error, where)) from error
-
-
-def _in_words(error: ValidationError, where: str) -> str:
-    """One sentence a mistake: what was given, and what is allowed."""
-    mistakes = []
-    for each in error.errors():
-        key = ".".join(str(step) for step in each["loc"])
-        said = each["msg"][:1].lower() + each["msg"][1:]
-        given = "" if each["type"].startswith("missing") else f"={each['input']!r}"
-        mistakes.append(f"{where}.{key}{given}: {said}")
-    return "; ".join(dict.fromkeys(mistakes))
+        raise ConfigError(pydantic_words.in_words(error, where)) from error
 
 
 def _check_targets(part: Any, where: str, plugins: Sequence[str]) -> None:  # noqa: ANN401
