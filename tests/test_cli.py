@@ -337,6 +337,7 @@ def test_mistakes_end_in_a_sentence(run: Run, tmp_path: Path, mistake: str) -> N
     assert said in ran.err
     assert "Traceback" not in ran.err + ran.out
     assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
     assert not list(tmp_path.rglob("result.json"))
 
 
