@@ -101,7 +101,7 @@ def test_a_new_clip_in_the_folder_is_explained_too(run: Run, tmp_path: Path) -> 
     write_frames(tmp_path / "v" / "down-2", ["1.png"])
     ran = run("videos_dir=v", "method=grad")
     assert "down-2" in ran.out
-    assert "1 are there already" in ran.out
+    assert "explaining 2 clips with grad, tiny_tsm on cpu; 1 of them there already" in ran.out
     assert len(json.loads((job_folder() / "result.json").read_text())["records"]) == 2
 
 
@@ -118,6 +118,19 @@ def test_a_checkout_may_be_called_as_the_package(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "num_iter: 400" in ran.stdout
+
+
+def test_clips_without_label_are_told_in_one_line(run: Run, tmp_path: Path) -> None:
+    for number in range(5):
+        write_frames(tmp_path / "v" / f"clip{number}", ["1.png"])
+    ran = run("videos_dir=v", "method=center")
+    told = [line for line in ran.out.splitlines() if "label:" in line]
+    assert told == ["clip0, clip1, clip2 and 2 more have no label: their predictions are explained"]
+    (tmp_path / "w").mkdir()
+    (tmp_path / "v" / "clip0").rename(tmp_path / "w" / "clip0")
+    ran = run("videos_dir=w", "method=center")
+    assert "explaining 1 clip with" in ran.out
+    assert "clip0 has no label: its prediction is explained" in ran.out
 
 
 def test_keys_that_the_method_does_not_read_make_no_new_job(run: Run) -> None:

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from videxplain.devices import pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
 from videxplain.planning import Plan, Planned
+from videxplain.words import counted
 
 _HOUR = 3600
 _COLUMNS = ("model", "method", "clips", "forward", "backward", "hours", "job")
@@ -31,7 +32,7 @@ def describe(plan: Plan) -> str:
     lines = [tabulate(rows, _COLUMNS, disable_numparse=True)] if rows else []
     lines += [f"skipped: {job}: {reason}" for job, reason in plan.skipped]
     lines += [f"the same job as {first}: {job}" for job, first in plan.merged]
-    lines.append(f"{len(rows)} jobs, about {sum(hours):.3g} hours one after the other")
+    lines.append(f"{counted(len(rows), 'job')}, about {sum(hours):.3g} hours one after the other")
     return "\n".join(lines)
 
 

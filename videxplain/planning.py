@@ -16,6 +16,7 @@ from videxplain.devices import check_device
 from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Choosy, Explainer, Video
+from videxplain.words import counted
 
 _SHOWN = 20
 """Mistakes that a message lists."""
@@ -163,10 +164,11 @@ def _identity(completed: Mapping[str, Any]) -> str:
 
 def _told(mistakes: Mapping[str, Sequence[str]]) -> str:
     lines = [
-        f"- {sentence} ({len(jobs)} jobs, first: {jobs[0]})"
+        f"- {sentence} ({counted(len(jobs), 'job')}, first: {jobs[0]})"
         for sentence, jobs in list(mistakes.items())[:_SHOWN]
     ]
     if len(mistakes) > _SHOWN:
         lines.append(f"- and {len(mistakes) - _SHOWN} more")
     count = sum(map(len, mistakes.values()))
-    return "\n".join([f"{count} jobs of the sweep cannot run, so none was started:", *lines])
+    told = f"{counted(count, 'job')} of the sweep cannot run, so none was started:"
+    return "\n".join([told, *lines])

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from videxplain.words import counted
+
 
 def in_words(error: ValidationError, where: str) -> str:
     """One sentence a mistake: what was given, and what is allowed.
@@ -28,7 +30,8 @@ def _in_words(mistake: Any, where: str) -> tuple[str, str]:  # noqa: ANN401
 def _absent(steps: list[str], mistake: Any) -> tuple[str, str]:  # noqa: ANN401
     *parent, last = steps
     if isinstance(mistake["loc"][-1], int):
-        return ".".join(parent), f"={mistake['input']!r}: give at least {int(last) + 1} values"
+        least = counted(int(last) + 1, "value")
+        return ".".join(parent), f"={mistake['input']!r}: give at least {least}"
     key = ".".join(steps)
     return key, f" has no value: give {key}=<value>"
 
@@ -41,7 +44,7 @@ def _allowed(key: str, mistake: Any) -> str:  # noqa: ANN401
         case "tuple_type":
             return "give a list, as in [a,b]"
         case "too_long":
-            return f"give at most {context['max_length']} values"
+            return f"give at most {counted(context['max_length'], 'value')}"
         case "is_instance_of":
             return f"it has keys of its own, change those: {key}.<key>=<value>"
     said = str(mistake["msg"])

@@ -25,6 +25,7 @@ from videxplain import config
 from videxplain.catalog import plain_values
 from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
+from videxplain.words import counted
 
 if TYPE_CHECKING:
     from videxplain.planning import Combination, Plan, Planned
@@ -231,7 +232,7 @@ def _names(job: "Planned") -> dict[str, str]:
 
 
 def _say(plan: "Plan") -> None:
-    log.info("%d jobs", len(plan.jobs))
+    log.info("%s", counted(len(plan.jobs), "job"))
     for job, reason in plan.skipped:
         log.info("skipped: %s (%s)", reason, job)
     for job, first in plan.merged:
@@ -243,8 +244,9 @@ def _check_all_done(folder: SweepFolder, asked: Sequence[Asked]) -> None:
     wrong = {number: state for number, state in states.items() if state.state != "done"}
     if wrong:
         number, first = next(iter(wrong.items()))
+        verb = "is" if len(wrong) == 1 else "are"
         message = (
-            f"{len(wrong)} of {len(states)} jobs are not done; the first is "
+            f"{len(wrong)} of {counted(len(states), 'job')} {verb} not done; the first is "
             f"{' '.join(asked[number].overrides) or 'the only one'}: {_how(first)}; "
             "the same command repeats what is missing"
         )
