@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _LOGGED = "logger=wandb"
 """What a sweep adds, unless the command line says otherwise."""
+_NOT_INSTALLED = "Unknown plugin class"
+"""What Hydra says of a launcher whose package is not there."""
 _GRACE = 30.0
 """Seconds that a job may take to start after another one, once its launcher has given up."""
 _NAMES = ("model", "pretrain_dataset", "method")
@@ -135,10 +137,12 @@ class Grid(Sweeper):
             )
         except Exception as error:  # Hydra's own is a RuntimeError
             name = self._composed.hydra.runtime.choices["hydra/launcher"]
-            message = (
-                f"hydra/launcher={name} cannot be used ({error}): "
-                f"is it installed? pip install 'videxplain[{_extra(name)}]'"
-            )
+            install = f"pip install 'videxplain[{_extra(name)}]'"
+            told = f"hydra/launcher={name} cannot be used"
+            if str(error).startswith(_NOT_INSTALLED):
+                message = f"{told}, it is not installed: {install}"
+            else:
+                message = f"{told} ({error}): is it installed? {install}"
             raise ConfigError(message) from error
 
     def _keep_reasons(self, plan: "Plan") -> None:
