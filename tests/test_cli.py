@@ -256,6 +256,10 @@ MISTAKES = {
         ["logger=none", "logger.mode=x"],
         "unknown key of logger 'mode': it has no keys; logger=wandb has it",
     ),
+    "a term that is not there": (
+        ["method=3d_ep", "+method.terms.core.length=5"],
+        "method.terms.core={'length': 5}: there is no method.terms.core to change: choose another",
+    ),
     "a word for a term": (
         ["method.terms.area=x"],
         "method.terms.area='x': it has keys of its own, change those: method.terms.area.<key>=",

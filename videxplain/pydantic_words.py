@@ -1,5 +1,6 @@
 """What pydantic says of a value, in our words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,6 +46,8 @@ def _allowed(key: str, mistake: Any) -> str:  # noqa: ANN401
             return "give a list, as in [a,b]"
         case "too_long":
             return f"give at most {counted(context['max_length'], 'value')}"
+        case "is_instance_of" if isinstance(mistake["input"], Mapping):
+            return f"there is no {key} to change: choose another, or give {key}._target_ too"
         case "is_instance_of":
             return f"it has keys of its own, change those: {key}.<key>=<value>"
     said = str(mistake["msg"])
