@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from videxplain import pydantic_words
-from videxplain.errors import ConfigError, unknown_name
+from videxplain.errors import ConfigError, UnknownKeyError, unknown_name
 from videxplain.model_choice import Section, check_pair, choose_weights
 
 PACKAGE = "videxplain"
@@ -189,7 +189,8 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
     for key in arguments:
         if key not in known and not takes_any:
-            raise ConfigError(unknown_name(f"key of {where}", key, known))
+            told = unknown_name(f"key of {where}", key, known)
+            raise UnknownKeyError(told, f"{where}.{key}")
     missing = [
         key
         for key, each in known.items()
