@@ -108,7 +108,7 @@ def test_a_new_clip_in_the_folder_is_explained_too(run: Run, tmp_path: Path) -> 
     write_frames(tmp_path / "v" / "down-2", ["1.png"])
     ran = run("videos_dir=v", "method=grad")
     assert "down-2" in ran.out
-    assert "1 are there already" in ran.out
+    assert "explaining 2 clips with grad, tiny_tsm on cpu; 1 of them there already" in ran.out
     assert len(json.loads((job_folder() / "result.json").read_text())["records"]) == 2
 
 
@@ -125,6 +125,19 @@ def test_a_checkout_may_be_called_as_the_package(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "num_iter: 400" in ran.stdout
+
+
+def test_clips_without_label_are_told_in_one_line(run: Run, tmp_path: Path) -> None:
+    for number in range(5):
+        write_frames(tmp_path / "v" / f"clip{number}", ["1.png"])
+    ran = run("videos_dir=v", "method=center")
+    told = [line for line in ran.out.splitlines() if "label:" in line]
+    assert told == ["clip0, clip1, clip2 and 2 more have no label: their predictions are explained"]
+    (tmp_path / "w").mkdir()
+    (tmp_path / "v" / "clip0").rename(tmp_path / "w" / "clip0")
+    ran = run("videos_dir=w", "method=center")
+    assert "explaining 1 clip with" in ran.out
+    assert "clip0 has no label: its prediction is explained" in ran.out
 
 
 def test_keys_that_the_method_does_not_read_make_no_new_job(run: Run) -> None:
@@ -187,7 +200,84 @@ MISTAKES = {
     "no plugins": (["plugins=null"], "plugins=None: give a list"),
     "negative seed": (["seed=-1"], "data.seed=-1: input should be greater than or equal to 0"),
     "overwrite maybe": (["overwrite=maybe"], "overwrite='maybe': give true or false"),
-    "keys of auto": (["data.num_clips=1"], "write data=shapes or data=files before"),
+    "keys of auto": (
+        ["data.num_clips=1"],
+        "data.num_clips is no key of data=auto: add data=shapes",
+    ),
+    "added keys of auto": (["+data.num_clips=1"], "no key of data=auto: add data=shapes"),
+    "misspelt keys of auto": (
+        ["data.num_clip=1"],
+        "unknown key of data 'num_clip': did you mean 'num_clips'",
+    ),
+    "a method removed": (
+        ["~method"],
+        "~method leaves method without a value: leave it out for the default, or give method=",
+    ),
+    "a method removed by name": (["~method=step"], "~method=step leaves method without a value"),
+    "a root key removed": (["~num_iter"], "leave it out for the default, or give num_iter=<value>"),
+    "metrics removed": (["~metrics"], "or give metrics=[]"),
+    "a logger removed": (["~logger"], "or give logger=none"),
+    "no method at all": (["method=null"], "method=null leaves method without a value"),
+    "the default data set": (["pretrain_dataset=null"], "leave it out for the default"),
+    "a removal of nothing": (["~method.sigma"], "~method.sigma removes nothing: leave it out"),
+    "a reference to nothing": (["save_label=${nme}"], "save_label refers to 'nme'"),
+    "a space after a comma": (
+        ["method=step,", "grad"],
+        "'method=step,' ends in a comma: leave no space after it, as in method=step,grad",
+    ),
+    "a word": (["step"], "'step' is not understood: write key=value or group=name"),
+    "an open bracket": (["method.sigma=[1"], "'method.sigma=[1' is not understood: "),
+    "several methods": (
+        ["method=grad,step"],
+        "method=grad,step gives several values: add -m, and each makes a job",
+    ),
+    "several methods, spaced": (["method=step, grad"], "method=step, grad gives several values"),
+    "several areas": (
+        ["perturb_area=0.1,0.2"],
+        "add -m, and each makes a job; or write perturb_area=[0.1,0.2], one list for one job",
+    ),
+    "a list of methods": (
+        ["method=[step,grad]"],
+        "method=[step,grad]: give one name, or several with -m, as in -m method=step,grad",
+    ),
+    "words for a launcher": (
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"],
+        "hydra.launcher.n_jobs=two: give a whole number",
+    ),
+    "no such file": (["--config-name", "nope"], "unknown configuration file 'nope'"),
+    "an optimizer's name": (
+        ["optimizer=sgd"],
+        "optimizer='sgd': give its keys, as in optimizer.learning_rate=0.1; "
+        "perturb=paper or perturb=quick chooses one",
+    ),
+    "one beta": (["optimizer.betas=[0.5]"], "optimizer.betas=[0.5]: give at least 2 values"),
+    "no beta": (["optimizer.betas=[]"], "optimizer.betas=[]: give at least 2 values\n"),
+    "three betas": (
+        ["optimizer.betas=[.5,.6,.7]"],
+        "optimizer.betas=[0.5, 0.6, 0.7]: give at most 2 values",
+    ),
+    "a beta for two": (["optimizer.betas=.5"], "optimizer.betas=0.5: give a list, as in [a,b]"),
+    "the other optimizer's key": (
+        ["optimizer.momentum=.9"],
+        "unknown key of optimizer 'momentum': choose from learning_rate, last_rate, settle, "
+        "schedule, betas, first_reward; perturb=paper has it",
+    ),
+    "another method's key": (
+        ["method=grad", "method.variant=delete"],
+        "choose from score, batch_size; method=2d_ep, method=3d_ep, method=step have it",
+    ),
+    "a logger without keys": (
+        ["logger=none", "logger.mode=x"],
+        "unknown key of logger 'mode': it has no keys; logger=wandb has it",
+    ),
+    "a term that is not there": (
+        ["method=3d_ep", "+method.terms.core.length=5"],
+        "method.terms.core={'length': 5}: there is no method.terms.core to change: choose another",
+    ),
+    "a word for a term": (
+        ["method.terms.area=x"],
+        "method.terms.area='x': it has keys of its own, change those: method.terms.area.<key>=",
+    ),
     "no network of that name": (
         ["model.network=foo"],
         "model.network='foo': input should be 'tiny_tsm' or",
@@ -208,15 +298,17 @@ MISTAKES = {
     "added method key": (["+method.sigm=3"], "unknown key of method 'sigm': did you mean 'sigma'"),
     "published names": (["vis_method=step"], "write method=<name>"),
     "published device": (["no_gpu=true"], "write device=cpu"),
-    "area 0": (["perturb_area=0"], "perturb_area.0=0: input should be greater than 0"),
-    "area 1": (["perturb_area=1"], "perturb_area.0=1: input should be less than 1"),
-    "area 1.5": (["perturb_area=[0.1,1.5]"], "perturb_area.1=1.5: input should be less than 1"),
-    "area nan": (["perturb_area=nan"], "perturb_area.0=nan: input should be a finite number"),
+    "area 0": (["perturb_area=0"], "perturb_area=0: give a share above 0 and below 1"),
+    "area 1": (["perturb_area=1"], "perturb_area=1: give a share above 0 and below 1"),
+    "area 1.5": (["perturb_area=[0.1,1.5]"], "perturb_area=[0.1, 1.5]: give a share above"),
+    "area nan": (["perturb_area=nan"], "perturb_area=nan: give a share above 0"),
+    "area abc": (["perturb_area=abc"], "perturb_area='abc': give a share above 0 and below 1, or"),
+    "no area at all": (["perturb_area=null"], "perturb_area=None: give a share above 0"),
     "an area twice": (
         ["perturb_area=[0.1,0.1]"],
-        "perturb_area=[0.1, 0.1]: value error, give each",
+        "perturb_area=[0.1, 0.1]: give a share above 0 and below 1, or a list of them, each once",
     ),
-    "no area": (["perturb_area=[]"], "perturb_area=[]: value should have at least 1 item"),
+    "no area": (["perturb_area=[]"], "perturb_area=[]: give a share above 0"),
     "no such metric": (
         ["metrics=[insertion]"],
         "unknown metrics 'insertion': did you mean 'insertion_auc'",
@@ -276,7 +368,26 @@ def test_mistakes_end_in_a_sentence(run: Run, tmp_path: Path, mistake: str) -> N
     assert said in ran.err
     assert "Traceback" not in ran.err + ran.out
     assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
     assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.parametrize("removed", ["~method", "~num_iter", "method=null"])
+def test_what_a_sweep_needs_cannot_be_removed(run: Run, removed: str) -> None:
+    ran = run("-m", removed)
+    assert ran.code == 2
+    assert ran.err.startswith(f"videxplain: {removed} leaves ")
+
+
+def test_a_file_without_a_method_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "defaults: [config, _self_, {override method: null}, {override perturb: null}]\n"
+    )
+    own = ("--config-dir", str(tmp_path), "--config-name", "mine")
+    assert "num_iter has no value: give num_iter=<value>" in run(*own).err
+    recipe = ("perturb=quick",)
+    assert run(*own, *recipe).err == "videxplain: method has no value: give method=<value>\n"
+    assert run("-m", *own, *recipe).code == 2
 
 
 def _bad_inputs(folder: Path) -> None:

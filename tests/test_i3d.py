@@ -14,6 +14,7 @@ from tests.formulas import clip, fill, golden
 from videxplain import api
 from videxplain.errors import ConfigError
 from videxplain.models.i3d import CONVENTIONS, I3D, Extent, hassony2_names
+from videxplain.words import counted
 
 WIDTH = 1 / 16
 CLASSES = 7
@@ -154,11 +155,13 @@ def test_the_least_clip_is_what_the_message_says(convention: str) -> None:
 def test_a_clip_too_small_is_told_before_the_weights_are_read(tmp_path: Path) -> None:
     (tmp_path / "empty.pth").touch()
     for frames, side in ((8, 224), (16, 192), (8, 32), (1, 224), (16, 1)):
-        with pytest.raises(ConfigError, match=f"{frames} frames of {side} x {side} pixels"):
+        with pytest.raises(
+            ConfigError, match=f"{counted(frames, 'frame')} of {side} x {side} pixels"
+        ):
             api.load_model(
                 "i3d", weights=str(tmp_path / "empty.pth"), frames=frames, size=[side, side]
             )
-    with pytest.raises(ConfigError, match=r"model\.size\.1: field required"):
+    with pytest.raises(ConfigError, match=r"model\.size=\[224\]: give at least 2 values"):
         api.load_model("i3d", weights="random", size=[224])
 
 

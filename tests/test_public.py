@@ -56,7 +56,7 @@ def test_ready_tensors() -> None:
     found = vx.explain(classifier, clips, "grad")
     assert found.target.tolist() == [4, int(classifier(frames)[1].argmax())]
     assert vx.Clips(frames).names == ("clip-0000", "clip-0001")
-    with pytest.raises(ConfigError, match="1 names for 2 clips"):
+    with pytest.raises(ConfigError, match="1 name for 2 clips"):
         vx.Clips(frames, labels, ("first",))
 
 
@@ -79,7 +79,7 @@ def test_targets(target: object, wanted: list[int]) -> None:
 @pytest.mark.parametrize("target", ["class 10", 10, -1, [1], [1, 2, 3], [0, 99]])
 def test_wrong_targets(target: object) -> None:
     classifier = vx.VideoClassifier(SmallNet(), size=(32, 32))
-    with pytest.raises(ConfigError, match=r"unknown class|does not exist|targets for 2 clips"):
+    with pytest.raises(ConfigError, match=r"unknown class|does not exist|targets? for 2 clips"):
         vx.explain(classifier, vx.Clips(clip(2, 16, 32, 32)), "grad", target)  # type: ignore[arg-type]
 
 

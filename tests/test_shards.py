@@ -60,13 +60,13 @@ def test_a_wrong_share_is_told(run: Run, shard: str) -> None:
 def test_an_empty_share_is_told(run: Run) -> None:
     ran = run("data.num_clips=1", "data.shard=1/2", "data=shapes")
     assert ran.code == 2
-    assert "data.shard=1/2: there are 1 clips; give at most as many shares" in ran.err
+    assert "data.shard=1/2 of 1 clip: give at most as many shares" in ran.err
 
 
 def test_a_share_of_whatever_data_there_is(run: Run) -> None:
     ran = run("data.shard=2/2", "method=center", "metrics=[visible_area]")
     assert ran.code == 0
-    assert "explaining 1 clips" in ran.out
+    assert "explaining 1 clip with" in ran.out
 
 
 def test_shares_of_a_set_that_has_grown(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import random
 import re
 import signal
@@ -22,6 +23,7 @@ from tests.test_data import write_frames
 from videxplain import cli, sweep_cli
 from videxplain.accounts import join_group
 from videxplain.dry_run import duration
+from videxplain.errors import UnknownKeyError
 
 QUICK = ("data=shapes", "data.num_clips=1", "metrics=[visible_area]", "num_iter=2", "logger=none")
 BREAKS = """
@@ -57,8 +59,8 @@ def run_sweep(
 def test_every_mistake_is_told_before_the_first_job_starts(run: Run) -> None:
     ran = run("-m", *QUICK, "method=step,grad", "perturb_area=0.1,1.5,-1", "method.sigma=2,0")
     assert ran.code == 2
-    assert "perturb_area.0=1.5: input should be less than 1" in ran.err
-    assert "perturb_area.0=-1: input should be greater than 0" in ran.err
+    assert "perturb_area=1.5: give a share above 0 and below 1" in ran.err
+    assert "perturb_area=-1: give a share above 0 and below 1" in ran.err
     assert "none was started" in ran.err
     assert not results()
     assert not Path("outputs/sweeps").exists()
@@ -79,6 +81,28 @@ def test_a_mistake_is_told_where_jobs_are_merged_too(run: Run, wrong: str, told:
     assert not Path("outputs/sweeps").exists()
 
 
+def test_a_key_that_a_swept_method_lacks(run: Run) -> None:
+    ran = run("-m", *QUICK, "method=step,grad", "method.variant=delete")
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
+        "videxplain: 1 job of the sweep cannot run, so none was started:",
+        "- method=grad has no key 'variant': sweep the methods that have it (2d_ep, 3d_ep, step) "
+        "in a command of their own (1 job, first: method=grad)",
+    ]
+
+
+def test_an_unknown_key_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(UnknownKeyError("unknown", "method.sigm")))
+    assert (str(error), error.key) == ("unknown", "method.sigm")
+
+
+def test_a_key_that_no_method_has(run: Run) -> None:
+    ran = run("-m", *QUICK, "method=step,grad", "method.varant=delete")
+    assert ran.code == 2
+    assert "unknown key of method 'varant': did you mean 'variant'?" in ran.err
+    assert "++" not in ran.err
+
+
 def test_a_job_whose_results_were_deleted_is_summarised(run: Run, run_sweep: Run) -> None:
     assert run("-m", *QUICK, "method=center,random").code == 0
     results()[0].unlink()
@@ -88,11 +112,12 @@ def test_a_job_whose_results_were_deleted_is_summarised(run: Run, run_sweep: Run
 
 
 def test_a_job_that_is_asked_for_twice_runs_once(run: Run) -> None:
-    assert run("-m", *QUICK, "method=grad,step", "num_iter=2,3").code == 0
+    ran = run("-m", *QUICK, "method=grad,step", "num_iter=2,3")
+    assert ran.code == 0
     rows = summary()
     assert [row["state"] for row in rows] == ["done", "done", "done", "merged"]
-    assert rows[3]["error"].startswith("the same job as ")
-    assert "num_iter=2 method=grad" in rows[3]["error"]
+    assert rows[3]["error"] == "the same job as num_iter=2 method=grad"
+    assert "the same job as num_iter=2 method=grad: num_iter=3 method=grad\n" in ran.out
     assert len(results()) == 3
 
 

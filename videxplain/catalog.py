@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from videxplain.errors import ConfigError, unknown_name
+from videxplain import pydantic_words
+from videxplain.errors import ConfigError, UnknownKeyError, unknown_name
 from videxplain.model_choice import Section, check_pair, choose_weights
 
 PACKAGE = "videxplain"
@@ -188,7 +189,8 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
     for key in arguments:
         if key not in known and not takes_any:
-            raise ConfigError(unknown_name(f"key of {where}", key, known))
+            told = unknown_name(f"key of {where}", key, known)
+            raise UnknownKeyError(told, f"{where}.{key}")
     missing = [
         key
         for key, each in known.items()
@@ -200,18 +202,7 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     try:
         return target(**arguments)
     except ValidationError as error:
-        raise ConfigError(_in_words(error, where)) from error
-
-
-def _in_words(error: ValidationError, where: str) -> str:
-    """One sentence a mistake: what was given, and what is allowed."""
-    mistakes = []
-    for each in error.errors():
-        key = ".".join(str(step) for step in each["loc"])
-        said = each["msg"][:1].lower() + each["msg"][1:]
-        given = "" if each["type"].startswith("missing") else f"={each['input']!r}"
-        mistakes.append(f"{where}.{key}{given}: {said}")
-    return "; ".join(dict.fromkeys(mistakes))
+        raise ConfigError(pydantic_words.in_words(error, where)) from error
 
 
 def _check_targets(part: Any, where: str, plugins: Sequence[str]) -> None:  # noqa: ANN401

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
-from videxplain import __version__, catalog, config
-from videxplain.errors import JobsFailedError, VidexplainError, unknown_name
+from videxplain import __version__, catalog, config, hydra_words
+from videxplain.errors import JobsFailedError
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
 _METHOD = "method="
 _HELP = {"--help", "-h"}
 
-_EXPECTED = (VidexplainError, HydraException, OmegaConfBaseException)
 _OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
 """Hydra's warning of files in conf/hydra/launcher; that check is wanted."""
 FAILED = 1
@@ -72,7 +69,7 @@ def main() -> None:
     except JobsFailedError as error:
         _tell(error)
         sys.exit(FAILED)
-    except _EXPECTED as error:
+    except hydra_words.EXPECTED as error:
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
@@ -80,13 +77,14 @@ def main() -> None:
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
-    choices, given = dict(settings.runtime.choices), list(settings.overrides.task)
+    choices = dict(settings.runtime.choices)
+    given = catalog.plain_values(settings.overrides)["task"]
     if settings.mode is RunMode.MULTIRUN:
         _in_a_sweep(composed, choices, given)
         return
     try:
         _explain(_prepare(composed, choices, given))
-    except VidexplainError as error:
+    except hydra_words.EXPECTED as error:
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
@@ -106,7 +104,7 @@ def _in_a_sweep(
             account.write_state(number, JobState("running", folder))
             folder = str(_explain(job, sweep=account.path.name).absolute())
         except Exception as error:
-            seconds, told = time.perf_counter() - start, _sentence(error)
+            seconds, told = time.perf_counter() - start, hydra_words.in_words(error)
             traced = "".join(traceback.format_exception(error))
             account.write_state(number, JobState("failed", folder, told, traced, seconds))
             log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
@@ -174,32 +172,11 @@ def _check_arguments(arguments: Sequence[str]) -> None:
         parser.add_argument(option)
     _, rest = parser.parse_known_args(list(arguments))
     if not set(arguments) & set(_OTHER_CONFIG):
-        config.check_overrides([each for each in rest if "=" in each and each[0] != "-"])
+        config.check_overrides([each for each in rest if "=" in each or each[:1] == "~"])
 
 
 def _tell(error: Exception) -> None:
-    tqdm.write(f"videxplain: {_sentence(error)}", file=sys.stderr)
-
-
-def _sentence(error: Exception) -> str:
-    """Say what Hydra means in our words, where it is a name or key that does not exist."""
-    if isinstance(error, VidexplainError):
-        return str(error)
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return unknown_name(group, name, error.options or catalog.names(group))
-    cause = error.__cause__
-    parent = getattr(cause, "parent_node", None)
-    key = re.search(r"Could not override '([^']+)'", str(error))
-    if key and isinstance(parent, DictConfig):
-        where, _, name = key[1].rpartition(".")
-        if "choose" in parent:
-            return f"data=auto has no such key: write data=shapes or data=files before {key[1]}"
-        return unknown_name(f"key of {where}", name, [str(each) for each in parent])
-    kind = "" if isinstance(error, _EXPECTED) else f"{type(error).__name__}: "
-    told = " ".join(f"{kind}{error} {cause or ''}".split())
-    quote = " (quote a value that holds = or other signs: \"key='value'\")"
-    return told + (quote if isinstance(error, OverrideParseException) else "")
+    tqdm.write(f"videxplain: {hydra_words.in_words(error)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

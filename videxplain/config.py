@@ -12,13 +12,15 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from videxplain import catalog, model_choice
+from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
 
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
 GROUPS = ("model", "pretrain_dataset", "method", "perturb", "data", "metrics", "logger")
+LISTED = "metrics"
+"""The one group that takes several names."""
 EXPERIMENT = "experiment"
 """The group of files that set any key."""
 RENAMED = {
@@ -29,6 +31,10 @@ RENAMED = {
 """Keys of the published code, and what to write instead."""
 
 _PLUGINS = "plugins="
+_PARTS = ("model", "method", "data", "logger")
+"""What no job goes without."""
+_NOTHING = {"metrics": "metrics=[]", "logger": "logger=none"}
+"""Groups that may be empty, and how."""
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics", "precision")
 _NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
@@ -53,6 +59,11 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
     ("overwrite", bool, "true or false"),
     ("seed", int, "a whole number"),
+    (
+        "optimizer",
+        dict,
+        "its keys, as in optimizer.learning_rate=0.1; perturb=paper or perturb=quick chooses one",
+    ),
 )
 _LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
@@ -78,6 +89,9 @@ def check_overrides(overrides: Sequence[str]) -> None:
             raise ConfigError(message)
         if first not in known and first != "hydra":
             raise ConfigError(unknown_name("key", first, known))
+        if not rest:
+            _check_left(override, first)
+            _check_one_name(override, first)
 
 
 def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
@@ -95,6 +109,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     for key in filled:
         if key not in known:
             raise ConfigError(unknown_name("key", str(key), known))
+    _check_given(filled)
     _choose_data(filled)
     _choose_pretrain_dataset(filled)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(filled))
@@ -190,12 +205,39 @@ def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in keys}
 
 
+def _check_left(override: str, key: str) -> None:
+    """Refuse what leaves a root key or a group without a value."""
+    is_group = key in (*GROUPS, EXPERIMENT)
+    if override.startswith("~") or (is_group and override == f"{key}=null"):
+        instead = _NOTHING.get(key, f"{key}=<{'name' if is_group else 'value'}>")
+        message = (
+            f"{override} leaves {key} without a value: leave it out for the default, "
+            f"or give {instead}"
+        )
+        raise ConfigError(message)
+
+
+def _check_one_name(override: str, key: str) -> None:
+    """Refuse a list of names where a group takes one."""
+    if override.startswith(f"{key}=[") and key in GROUPS and key != LISTED:
+        several = override.replace("[", "").replace("]", "")
+        message = f"{override}: give one name, or several with -m, as in -m {several}"
+        raise ConfigError(message)
+
+
+def _check_given(filled: DictConfig) -> None:
+    for key in (*catalog.root(), *_PARTS):
+        if key not in filled:
+            message = f"{key} has no value: give {key}=<value>"
+            raise ConfigError(message)
+
+
 def _choose_data(filled: DictConfig) -> None:
     choose = filled.data.pop("choose", None)
     if choose is not None:
-        if set(filled.data) - {_SHARD}:
-            message = "data=auto has no such key: write data=shapes or data=files before it"
-            raise ConfigError(message)
+        for key in filled.data:
+            if key != _SHARD:
+                raise ConfigError(keys.unknown_to_auto(f"data.{key}"))
         name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
         chosen = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
         filled.data = OmegaConf.merge(chosen, filled.data)

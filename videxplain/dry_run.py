@@ -8,7 +8,8 @@ from tabulate import tabulate
 
 from videxplain.devices import pick_device, use_threads
 from videxplain.models.classifier import VideoClassifier
-from videxplain.planning import Plan, Planned, counted
+from videxplain.planning import Plan, Planned
+from videxplain.words import counted
 
 _MINUTE, _HOUR = 60, 3600
 _WRITTEN = 10  # from here on, whole numbers
@@ -37,11 +38,11 @@ def describe(plan: Plan) -> str:
         ]
         for job, each in zip(plan.jobs, times, strict=True)
     ]
-    lines = [tabulate(rows, _COLUMNS, disable_numparse=True)]
+    lines = [tabulate(rows, _COLUMNS, disable_numparse=True)] if rows else []
     lines += [f"skipped: {name(job)}: {reason}" for job, reason in plan.skipped]
     lines += [f"the same job as {name(first)}: {name(job)}" for job, first in plan.merged]
     lines.append(
-        f"{counted(len(rows))}, about {duration(sum(times))} one after the other for passes "
+        f"{counted(len(rows), 'job')}, about {duration(sum(times))} one after the other for passes "
         "through the networks; loading, metrics, pictures and logging come on top"
     )
     return "\n".join(lines)

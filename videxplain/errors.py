@@ -15,6 +15,18 @@ class ConfigError(VidexplainError):
     """A configuration or an argument that cannot be used."""
 
 
+class UnknownKeyError(ConfigError):
+    """A key that a part of the configuration has not.
+
+    Attributes:
+        key: Its whole name, ``method.sigma``.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:  # pickle gives the message alone
+        super().__init__(message)
+        self.key = key
+
+
 class DataError(VidexplainError):
     """A video, folder or label that cannot be read or understood."""
 

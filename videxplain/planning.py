@@ -5,17 +5,23 @@ read, so that a mistake in any of them is told at once.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig
 
-from videxplain import catalog, config, runner
+from videxplain import catalog, config, keys, runner
 from videxplain.devices import check_device
-from videxplain.errors import ConfigError, UnsupportedPairError, VidexplainError
+from videxplain.errors import (
+    ConfigError,
+    UnknownKeyError,
+    UnsupportedPairError,
+    VidexplainError,
+)
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Choosy, Explainer, Video
+from videxplain.words import counted
 
 _SHOWN = 20
 """Mistakes that a message lists."""
@@ -26,6 +32,7 @@ class Planned:
     """One combination of a sweep.
 
     Attributes:
+        name: What tells it from the others: those of the overrides that not all have.
         overrides: What the command line says of it.
         config: The completed configuration.
         classifier: Its network with random weights; None for a combination that is skipped.
@@ -33,6 +40,7 @@ class Planned:
         cost: Passes through the network, forward and backward, that all its clips take.
     """
 
+    name: str
     overrides: tuple[str, ...]
     config: Mapping[str, Any]
     classifier: VideoClassifier | None = None
@@ -40,7 +48,7 @@ class Planned:
     cost: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
-        return " ".join(self.overrides)
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Combination:
     choices: Mapping[str, str | None]
 
 
-def make_plan(combinations: Iterable[Combination], plugins: Sequence[str]) -> Plan:
+def make_plan(combinations: Sequence[Combination], plugins: Sequence[str]) -> Plan:
     """Check all combinations, and tell all that is wrong at once.
 
     Args:
@@ -88,13 +96,13 @@ def make_plan(combinations: Iterable[Combination], plugins: Sequence[str]) -> Pl
     skipped: list[tuple[Planned, str]] = []
     merged: list[tuple[Planned, Planned]] = []
     mistakes: dict[str, list[str]] = {}
-    for each in combinations:
+    for name, each in zip(_names(combinations), combinations, strict=True):
         try:
-            job = checker.check(each)
+            job = checker.check(each, name)
         except _SkippedError as reason:
             skipped.append((reason.job, str(reason)))
         except VidexplainError as error:
-            mistakes.setdefault(str(error), []).append(" ".join(each.overrides))
+            mistakes.setdefault(str(error), []).append(name)
         else:
             first = jobs.setdefault(_identity(job.config), job)
             if first is not job:
@@ -121,12 +129,12 @@ class _Checker:
         self._plugins = plugins
         self._built: dict[str, Any] = {}
 
-    def check(self, combination: Combination) -> Planned:
+    def check(self, combination: Combination, name: str) -> Planned:
         completed = config.complete(combination.composed, combination.choices)
-        job = Planned(combination.overrides, completed)
+        job = Planned(name, combination.overrides, completed)
         try:
             config.check_pair(completed)
-            method: Explainer = self._part(completed["method"], "method")
+            method = self._method(completed)
             self._part(completed.get("metrics", {}), "metrics")
             self._part(completed["logger"], "logger")
             check_device(completed["device"])
@@ -138,7 +146,14 @@ class _Checker:
         except UnsupportedPairError as error:
             raise _SkippedError(job, str(error)) from error
         cost = len(videos) * method.cost.forward, len(videos) * method.cost.backward
-        return Planned(combination.overrides, completed, classifier, len(videos), cost)
+        return replace(job, classifier=classifier, clips=len(videos), cost=cost)
+
+    def _method(self, completed: Mapping[str, Any]) -> Explainer:
+        try:
+            method: Explainer = self._part(completed["method"], "method")
+        except UnknownKeyError as error:
+            raise ConfigError(_lacks(completed["choices"]["method"], error)) from error
+        return method
 
     def _classifier(self, model: Mapping[str, Any]) -> VideoClassifier:
         unread = {**model, "weights": "random"}
@@ -152,6 +167,29 @@ class _Checker:
         if key not in self._built:
             self._built[key] = catalog.build(section, where, self._plugins)
         return self._built[key]
+
+
+def _names(combinations: Sequence[Combination]) -> list[str]:
+    """Of each combination, the overrides that not all have; all where there are no others."""
+    sets = [set(each.overrides) for each in combinations]
+    shared = set.intersection(*sets) if len(sets) > 1 else set()
+    told = [[each for each in one.overrides if each not in shared] for one in combinations]
+    return [
+        " ".join(each.removeprefix("++") for each in own or one.overrides)
+        for own, one in zip(told, combinations, strict=True)
+    ]
+
+
+def _lacks(method: str, error: UnknownKeyError) -> str:
+    """A key that a sweep sets for all its methods, and one of them has not."""
+    key = error.key.partition(".")[2]
+    others = keys.names_with("method", key)
+    if not others:
+        return str(error)
+    return (
+        f"method={method} has no key {key!r}: sweep the methods that have it "
+        f"({', '.join(others)}) in a command of their own"
+    )
 
 
 def _identity(completed: Mapping[str, Any]) -> str:
@@ -177,18 +215,9 @@ def _told(mistakes: Mapping[str, Sequence[str]]) -> str:
     if len(mistakes) > _SHOWN:
         lines.append(f"and {len(mistakes) - _SHOWN} more")
     count = sum(map(len, mistakes.values()))
-    head = f"{count} jobs of the sweep cannot run, so none was started:"
+    head = f"{counted(count, 'job')} of the sweep cannot run, so none was started:"
     return "\n- ".join([head, *lines])
 
 
 def _line(sentence: str, jobs: Sequence[str]) -> str:
-    return f"{sentence} ({counted(len(jobs))}, the first {jobs[0]})"
-
-
-def counted(jobs: int) -> str:
-    """So many jobs, in words.
-
-    Args:
-        jobs: How many.
-    """
-    return "1 job" if jobs == 1 else f"{jobs} jobs"
+    return f"{sentence} ({counted(len(jobs), 'job')}, the first {jobs[0]})"

@@ -29,6 +29,7 @@ from videxplain.types import (
     Sink,
     Video,
 )
+from videxplain.words import counted, first_of
 
 log = logging.getLogger(__name__)
 
@@ -141,15 +142,7 @@ def run(job: Job, sweep: str | None = None) -> Result:
         return Result(folder, closed, finished)
     job.sink.reopen(overwrite=overwrite)
     with status(account), _sinks(job, sweep) as sinks:
-        done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
-        log.info(
-            "explaining %d clips with %s, %s on %s%s",
-            *(len(job.videos), _choice(job.config, "method"), _choice(job.config, "model")),
-            *(
-                job.classifier.device,
-                f"; {done} are there already" if done and not overwrite else "",
-            ),
-        )
+        _announce(job, overwrite=overwrite)
         start = time.perf_counter()
         records: list[Record] = []
         size = job.config["batch_size"]
@@ -166,15 +159,28 @@ def run(job: Job, sweep: str | None = None) -> Result:
     return Result(folder, account, records)
 
 
+def _announce(job: Job, *, overwrite: bool) -> None:
+    """Say what is done, and for which clips the prediction is explained."""
+    done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
+    log.info(
+        "explaining %s with %s, %s on %s%s",
+        *(counted(len(job.videos), "clip"), _choice(job.config, "method")),
+        *(_choice(job.config, "model"), job.classifier.device),
+        f"; {done} of them there already" if done and not overwrite else "",
+    )
+    unlabelled = [video.name for video in job.videos if video.label is None]
+    if unlabelled and job.config["target"] == "label":
+        rest = "has no label: its prediction is explained"
+        if len(unlabelled) > 1:
+            rest = "have no label: their predictions are explained"
+        log.info("%s %s", first_of(unlabelled), rest)
+
+
 def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Record]:
     """Explain, measure and keep one batch."""
     clips = job.classifier.preprocess(batch)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
     target = targets.resolve(job.config["target"], job.classifier, clips, logits)
-    if job.config["target"] == "label":
-        for index, name in enumerate(clips.names):
-            if clips.label(index) is None:
-                log.info("%s has no label: its prediction is explained", name)
     attribution = job.method(job.classifier, clips, target)
     measuring = Measuring(job.classifier, job.method, job.metrics)
     cut_at, polarity = job.config["map_area"], job.config["polarity"]

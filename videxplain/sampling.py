@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from videxplain.words import counted
+
 log = logging.getLogger(__name__)
 
 Rule = Literal["uniform", "center", "dense", "published"]
@@ -54,9 +56,9 @@ def sample(rule: Rule, length: int, frames: int, *, stride: int, name: str) -> l
     """
     if length < frames:
         log.warning(
-            "%s has %d frames, the network sees %d: frames are repeated in order; "
+            "%s has %s, the network sees %d: frames are repeated in order; "
             "give a longer video if this is not wanted",
-            *(name, length, frames),
+            *(name, counted(length, "frame"), frames),
         )
         return uniform(length, frames, stride)
     return RULES[rule](length, frames, stride)

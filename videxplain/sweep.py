@@ -2,29 +2,25 @@
 
 import logging
 import re
-import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from tqdm import tqdm
 
-from videxplain import config
+from videxplain import config, launching
 from videxplain.catalog import plain_values
 from videxplain.errors import ConfigError, JobsFailedError
-from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
+from videxplain.sinks.sweep_folder import Asked, SweepFolder
+from videxplain.words import counted
 
 if TYPE_CHECKING:
     from videxplain.planning import Combination, Plan, Planned
@@ -33,8 +29,8 @@ log = logging.getLogger(__name__)
 
 _LOGGED = "logger=wandb"
 """What a sweep adds, unless the command line says otherwise."""
-_GRACE = 30.0
-"""Seconds that a job may take to start after another one, once its launcher has given up."""
+_NOT_INSTALLED = "Unknown plugin class"
+"""What Hydra says of a launcher whose package is not there."""
 _NAMES = ("model", "pretrain_dataset", "method")
 
 
@@ -83,12 +79,12 @@ class Grid(Sweeper):
         self._keep_reasons(plan)
         del plan  # with it go the networks that were built to check the jobs
         try:
-            with _ended_in_order():
-                reasons = _launch(launcher, jobs, folder)
+            reasons = launching.launch(launcher, jobs, folder)
         finally:
             self._finish(folder)
         name = self._composed.hydra.runtime.choices["hydra/launcher"]
-        _check_all_done(folder, asked, {n: _refused(name, each) for n, each in reasons.items()})
+        told = {n: launching.refused(name, each) for n, each in reasons.items()}
+        _check_all_done(folder, asked, told)
 
     def _plan(self, arguments: Sequence[str]) -> "Plan":
         from videxplain import planning  # imports torch, which a wrong name need not wait for
@@ -135,10 +131,12 @@ class Grid(Sweeper):
             )
         except Exception as error:  # Hydra's own is a RuntimeError
             name = self._composed.hydra.runtime.choices["hydra/launcher"]
-            message = (
-                f"hydra/launcher={name} cannot be used ({error}): "
-                f"is it installed? pip install 'videxplain[{_extra(name)}]'"
-            )
+            install = f"pip install 'videxplain[{_extra(name)}]'"
+            told = f"hydra/launcher={name} cannot be used"
+            if str(error).startswith(_NOT_INSTALLED):
+                message = f"{told}, it is not installed: {install}"
+            else:
+                message = f"{told} ({error}): is it installed? {install}"
             raise ConfigError(message) from error
 
     def _keep_reasons(self, plan: "Plan") -> None:
@@ -171,50 +169,6 @@ def _extra(launcher: str) -> str:
     return "ray" if launcher.startswith("ray") else "cluster"
 
 
-def _launch(
-    launcher: Launcher, jobs: Sequence[Sequence[str]], folder: SweepFolder
-) -> dict[int, Exception]:
-    """Run the jobs; say of those that did not start why, where that is known."""
-    if not jobs:
-        return {}
-    try:
-        returned = launcher.launch(jobs, initial_job_idx=0)
-    except Exception as error:  # each launcher has its own for a worker that died
-        log.warning("the launcher stopped (%r): waiting for the jobs that it started", error)
-        _wait_for_others(folder)
-        waiting = _pending(folder)
-        return dict.fromkeys(waiting, error) if len(waiting) == len(jobs) else {}
-    return _unaccounted(returned, folder)
-
-
-def _unaccounted(returned: Sequence[JobReturn], folder: SweepFolder) -> dict[int, Exception]:
-    """What went wrong before a job could keep account of itself."""
-    wrong: dict[int, Exception] = {}
-    for number in _pending(folder):
-        try:
-            _ = returned[number].return_value
-        except Exception as error:  # whatever it was
-            log.warning("job %d did not start (%r)", number, error)
-            wrong[number] = error
-    return wrong
-
-
-def _pending(folder: SweepFolder) -> list[int]:
-    return [number for number, each in folder.states().items() if each.state == "pending"]
-
-
-def _wait_for_others(folder: SweepFolder) -> None:
-    """Launchers may give up when one process dies; the other jobs that they started go on."""
-    last_seen = time.monotonic()
-    while time.monotonic() - last_seen < _GRACE:
-        states = {each.state for each in folder.states().values()}
-        if "running" in states:
-            last_seen = time.monotonic()
-        elif "pending" not in states or states == {"pending"}:
-            return  # all have ended, or none began
-        time.sleep(1)
-
-
 def _values(override: Override) -> list[str]:
     key = override.get_key_element()
     if not override.is_sweep_override():
@@ -242,7 +196,7 @@ def _names(job: "Planned") -> dict[str, str]:
 
 
 def _say(plan: "Plan") -> None:
-    log.info("%d jobs", len(plan.jobs))
+    log.info("%s", counted(len(plan.jobs), "job"))
     for job, reason in plan.skipped:
         log.info("skipped: %s (%s)", reason, job)
     for job, first in plan.merged:
@@ -256,41 +210,11 @@ def _check_all_done(
     wrong = {number: state for number, state in states.items() if state.state != "done"}
     if wrong:
         number, first = next(iter(wrong.items()))
+        verb = "is" if len(wrong) == 1 else "are"
+        why = reasons.get(number) or launching.how(first)
         message = (
-            f"{len(wrong)} of {len(states)} jobs are not done; the first is "
-            f"{' '.join(asked[number].overrides) or 'the only one'}: "
-            f"{reasons.get(number) or _how(first)}; the same command repeats what is missing"
+            f"{len(wrong)} of {counted(len(states), 'job')} {verb} not done; the first is "
+            f"{' '.join(asked[number].overrides) or 'the only one'}: {why}; "
+            "the same command repeats what is missing"
         )
         raise JobsFailedError(message)
-
-
-def _refused(launcher: str, error: Exception) -> str:
-    told = " ".join(str(error).split()) or repr(error)
-    return (
-        f"hydra/launcher={launcher} could not start it ({told}), "
-        "its settings are hydra.launcher.<key>=<value>"
-    )
-
-
-def _how(state: JobState) -> str:
-    if state.state == "failed":
-        return str(state.error)
-    told = {
-        "pending": "it has not started (if it is still queued on a cluster, wait for it)",
-        "died": "it was stopped before it ended",
-    }
-    return told.get(state.state, "it still runs")
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM end the sweep as Ctrl+C does, so that its summary is written."""
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from videxplain.errors import ConfigError, DataError, nearest_of, unknown_name
 from videxplain.types import Classifier, Clips, Logits, Targets, Video
+from videxplain.words import counted
 
 _INDEX = re.compile(r"-?\d+")
 Choice = str | int | Sequence[str | int] | Tensor
@@ -43,7 +44,9 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
         return torch.full_like(predicted, classifier.class_index(choice))
     chosen = choice.tolist() if isinstance(choice, Tensor) else list(choice)
     if len(chosen) != len(clips):
-        message = f"{len(chosen)} targets for {len(clips)} clips: give one a clip"
+        message = (
+            f"{counted(len(chosen), 'target')} for {counted(len(clips), 'clip')}: give one a clip"
+        )
         raise ConfigError(message)
     return predicted.new_tensor([classifier.class_index(each) for each in chosen])
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from videxplain.errors import ConfigError, unknown_name
+from videxplain.words import counted
 
 Frames = Float[Tensor, "b c t h w"]
 """Network input in the network's normalised colours."""
@@ -83,7 +84,8 @@ class Clips:
         if not self.names:
             object.__setattr__(self, "names", tuple(f"clip-{i:04d}" for i in range(count)))
         if len(self.names) != count:
-            message = f"{len(self.names)} names for {count} clips: give one name a clip, or none"
+            names, clips = counted(len(self.names), "name"), counted(count, "clip")
+            message = f"{names} for {clips}: give one name a clip, or none"
             raise ConfigError(message)
 
     def __len__(self) -> int:

@@ -22,6 +22,7 @@ from videxplain.models.checkpoints import (
     file_sha256,
     git_blob,
 )
+from videxplain.words import counted
 
 _USERS_MISTAKE = 2
 _INTERRUPTED = 130
@@ -181,7 +182,7 @@ def _info(arguments: argparse.Namespace) -> None:
     facts = {
         "parameters": f"{parameters:,}",
         "classes": len(classifier.class_names),
-        "clip": f"{classifier.frames} frames of {height} x {width} pixels",
+        "clip": f"{counted(classifier.frames, 'frame')} of {height} x {width} pixels",
         "sampling": classifier.sampling,
         "resize": classifier.resize or "to cover the clip",
         "mean, std": f"{_numbers(classifier.mean.tolist())}, {_numbers(classifier.std.tolist())}",

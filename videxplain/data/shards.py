@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from videxplain.errors import DataError
+from videxplain.words import counted
 
 _SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 _Item = TypeVar("_Item")
@@ -24,7 +25,9 @@ def share(items: Sequence[_Item], shard: str | None) -> list[_Item]:
         return list(items)
     number, count = parse(shard)
     if count > len(items):
-        message = f"data.shard={shard}: there are {len(items)} clips; give at most as many shares"
+        message = (
+            f"data.shard={shard} of {counted(len(items), 'clip')}: give at most as many shares"
+        )
         raise DataError(message)
     return list(items[number - 1 :: count])
 

@@ -25,6 +25,7 @@ from videxplain.models.preprocessing import Size
 from videxplain.models.weights import WeightsFile, fill
 from videxplain.sampling import Rule
 from videxplain.types import Frames, Logits
+from videxplain.words import counted
 
 Extent = tuple[int, int, int]
 """Frames, rows, columns."""
@@ -290,7 +291,7 @@ def _check_extent(clip: Sequence[int], given: Sequence[int], least: Extent) -> N
     if any(size < wanted for size, wanted in zip(given, least, strict=True)):
         frames, height, width = clip
         message = (
-            f"I3D cannot take {frames} frames of {height} x {width} pixels: "
+            f"I3D cannot take {counted(frames, 'frame')} of {height} x {width} pixels: "
             "give at least 10 frames and 194 pixels a side (16 frames of 224 x 224 are usual)"
         )
         raise ConfigError(message)

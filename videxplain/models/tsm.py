@@ -25,6 +25,7 @@ from videxplain.models.classifier import VideoClassifier
 from videxplain.models.weights import WeightsFile, fill
 from videxplain.sampling import Rule
 from videxplain.types import Logits
+from videxplain.words import counted
 
 _SHIFTED = 8  # one channel in 8 looks ahead and one in 8 looks back
 _FEATURES = 2048
@@ -122,7 +123,8 @@ class TSM(nn.Module):
         batch, length = frames.shape[:2]
         if self.frames not in (None, length):
             message = (
-                f"this network was built for clips of {self.frames} frames and got {length}: "
+                f"this network was built for clips of {counted(self.frames, 'frame')} and got "
+                f"{length}: "
                 f"build it with frames={length}"
             )
             raise ConfigError(message)

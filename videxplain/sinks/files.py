@@ -60,14 +60,14 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written to.
+    """Refuse a folder that cannot be made or written to; it is not made yet.
 
     Raises:
         OutputError: With the reason.
     """
     with _told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
 
 

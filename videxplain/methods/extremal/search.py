@@ -1,7 +1,7 @@
 """Gradient search for the mask of lowest energy."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveInt,
+    ValidationError,
+    WrapValidator,
 )
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -44,19 +45,23 @@ _LOOK_EVERY = 10
 _REWARD = "reward"
 
 
-def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, (int, float)) else value
-
-
 def _distinct(areas: tuple[float, ...]) -> tuple[float, ...]:
     if len(set(areas)) < len(areas):
-        message = "give each area once"
-        raise ValueError(message)
+        raise ValueError
     return areas
 
 
+def _as_areas(value: object, check: Callable[[object], tuple[float, ...]]) -> tuple[float, ...]:
+    """Take one area too, and tell every mistake in the same sentence."""
+    try:
+        return check((value,) if isinstance(value, (int, float)) else value)
+    except ValidationError as error:
+        message = "give a share above 0 and below 1, or a list of them, each once"
+        raise ValueError(message) from error
+
+
 Areas = Annotated[
-    tuple[Share, ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_distinct)
+    tuple[Share, ...], Field(min_length=1), AfterValidator(_distinct), WrapValidator(_as_areas)
 ]
 """One area or several, each once."""
 

@@ -1,0 +1,97 @@
+"""What Hydra and OmegaConf say of a mistake, in our words."""
+
+import re
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+
+from videxplain import catalog, config, keys
+from videxplain.errors import VidexplainError, unknown_name
+
+EXPECTED = (VidexplainError, HydraException, OmegaConfBaseException)
+"""What a mistake of the user's raises."""
+
+_KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+"""OmegaConf's types."""
+
+
+def in_words(error: BaseException) -> str:
+    """One sentence: what was given, what is allowed, what to do.
+
+    Args:
+        error: Of any kind; one that is nobody's mistake is told with its type.
+    """
+    if isinstance(error, VidexplainError):
+        return str(error)
+    for translate in _TRANSLATIONS:
+        if told := translate(error):
+            return told
+    kind = "" if isinstance(error, EXPECTED) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error} {error.__cause__ or ''}".split())
+
+
+def _missing_choice(error: BaseException) -> str | None:
+    if not isinstance(error, MissingConfigException) or not error.missing_cfg_file:
+        return None
+    group, _, name = error.missing_cfg_file.rpartition("/")
+    known = error.options or catalog.names(group)
+    return unknown_name(group or "configuration file", name, known)
+
+
+def _not_understood(error: BaseException) -> str | None:
+    if not isinstance(error, OverrideParseException):
+        return None
+    given = error.override
+    if given.endswith(","):
+        return f"{given!r} ends in a comma: leave no space after it, as in method=step,grad"
+    quote = ", and quote a value that holds = or other signs: \"key='value'\""
+    how = "write key=value or group=name" + (quote if "=" in given else "")
+    return f"{given!r} is not understood: {how}"
+
+
+def _several_values(error: BaseException) -> str | None:
+    found = re.search(r"Ambiguous value for argument '(.*?)'\n", str(error))
+    if found is None:
+        return None
+    key, _, values = found[1].partition("=")
+    one_job = f"; or write {key}=[{values}], one list for one job"
+    takes_one = key in config.GROUPS and key != config.LISTED
+    told = f"{found[1]} gives several values: add -m, and each makes a job"
+    return told if takes_one else told + one_job
+
+
+def _unknown_key(error: BaseException) -> str | None:
+    key = re.search(r"Could not override '([^']+)'", str(error))
+    parent = getattr(error.__cause__, "parent_node", None)
+    if key is None or not isinstance(parent, DictConfig):
+        return None
+    if "choose" in parent:
+        return keys.unknown_to_auto(key[1])
+    return keys.unknown_key(key[1], [str(each) for each in parent])
+
+
+def _nothing_to_remove(error: BaseException) -> str | None:
+    key = re.search(r"Could not delete[^']*'([^']+)'", str(error))
+    return key and f"~{key[1]} removes nothing: leave it out"
+
+
+def _wrong_type(error: BaseException) -> str | None:
+    override = re.search(r"Error merging override (.*)", str(error))
+    kind = re.search(r"could not be converted to (\w+)", str(error.__cause__))
+    if override is None or kind is None:
+        return None
+    return f"{override[1]}: give {_KINDS.get(kind[1], kind[1])}"
+
+
+def _refers_to_nothing(error: BaseException) -> str | None:
+    name = re.search(r"key ('[^']+') not found", str(error))
+    if not isinstance(error, InterpolationKeyError) or name is None:
+        return None
+    return f"{error.full_key} refers to {name[1]}, which does not exist: give the value itself"
+
+
+_TRANSLATIONS = (
+    *(_missing_choice, _not_understood, _several_values, _unknown_key, _nothing_to_remove),
+    *(_wrong_type, _refers_to_nothing),
+)
