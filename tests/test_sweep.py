@@ -379,10 +379,24 @@ def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
     assert sum(line.startswith("the same job as ") for line in lines) == 1
     assert re.fullmatch(
         r"3 jobs, about [\d.]+ s one after the other for passes through the networks; "
-        "loading, metrics, pictures and logging come on top",
+        "loading, pictures and logging come on top",
         lines[-1],
     )
     assert not Path("outputs").exists()
+
+
+def test_plan_counts_the_passes_of_metrics(run_sweep: Run) -> None:
+    """Insertion asks once more than it has steps; a check asks the method again."""
+    few = ("data=shapes", "data.num_clips=3", "model=tiny_tsm", "num_iter=5", "logger=none")
+    metrics = "metrics=[insertion_auc,visible_area,probability_kept,frame_reverse]"
+    areas = ("perturb_area=[0.1,0.2]", "map_area=[0.1]", "metrics.insertion_auc.steps=8")
+    ran = run_sweep("plan", *few, metrics, *areas, "method=3d_ep,grad")
+    rows = [line.split()[:5] for line in ran.out.splitlines() if line.startswith("tiny_tsm")]
+    searched, mapped = 3 * (2 * (9 + 1)), 3 * (9 + 1 + 1)
+    assert rows == [
+        ["tiny_tsm", "3d_ep", "3", str(2 * 3 * 10 + searched), str(2 * 3 * 10)],
+        ["tiny_tsm", "grad", "3", str(2 * 3 + mapped), str(2 * 3)],
+    ]
 
 
 def test_plan_names_what_tells_the_jobs_apart(run_sweep: Run) -> None:

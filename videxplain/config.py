@@ -176,6 +176,16 @@ def shard(config: Mapping[str, Any]) -> str | None:
     return None if given is None else str(given)
 
 
+def searched_areas(config: Mapping[str, Any]) -> Sequence[Any]:
+    """Areas that the method searches masks for; none for a method that gives one map.
+
+    Args:
+        config: A completed configuration.
+    """
+    areas = config["method"].get(_AREAS, [])
+    return areas if isinstance(areas, Sequence) else [areas]
+
+
 def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     """Identify a job by what determines its result.
 
@@ -192,7 +202,7 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     read["data"] = _without(config["data"], _CUT)
     metrics = config.get("metrics") or {}
     read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
-    if _AREAS not in config["method"] and config.get("map_area"):
+    if not searched_areas(config) and config.get("map_area"):
         read["cut"] = [config["map_area"], config["polarity"]]
     for key in _PATHS:
         if config["data"].get(key) is not None:

@@ -1,7 +1,7 @@
 """What a sweep would do, and about how long it would take."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from tabulate import tabulate
@@ -20,13 +20,12 @@ def describe(plan: Plan) -> str:
     """A table of the jobs, with passes through the network and their time, and what is not run.
 
     The time is that of the passes alone, of which one is timed for each network: early stops make
-    a job shorter; loading, metrics, pictures and logging make it longer.
+    a job shorter; loading, pictures and logging make it longer.
 
     Args:
         plan: Of a sweep.
     """
     times = _times(plan.jobs)
-    name = _names(plan)
     rows = [
         [
             _chosen(job, "model"),
@@ -34,16 +33,16 @@ def describe(plan: Plan) -> str:
             job.clips,
             *job.cost,
             duration(each),
-            name(job),
+            job,
         ]
         for job, each in zip(plan.jobs, times, strict=True)
     ]
     lines = [tabulate(rows, _COLUMNS, disable_numparse=True)] if rows else []
-    lines += [f"skipped: {name(job)}: {reason}" for job, reason in plan.skipped]
-    lines += [f"the same job as {name(first)}: {name(job)}" for job, first in plan.merged]
+    lines += [f"skipped: {job}: {reason}" for job, reason in plan.skipped]
+    lines += [f"the same job as {first}: {job}" for job, first in plan.merged]
     lines.append(
         f"{counted(len(rows), 'job')}, about {duration(sum(times))} one after the other for passes "
-        "through the networks; loading, metrics, pictures and logging come on top"
+        "through the networks; loading, pictures and logging come on top"
     )
     return "\n".join(lines)
 
@@ -58,14 +57,6 @@ def duration(seconds: float) -> str:
     unit, size = next((each for each in units if seconds >= each[1]), units[-1])
     value = seconds / size
     return f"{value:.0f} {unit}" if value >= _WRITTEN else f"{value:.2g} {unit}"
-
-
-def _names(plan: Plan) -> Callable[[Planned], str]:
-    """What the command line says of a job, without what it says of all."""
-    skipped = [job for job, _ in plan.skipped]
-    merged = [job for job, _ in plan.merged]
-    shared = set.intersection(*(set(job.overrides) for job in (*plan.jobs, *skipped, *merged)))
-    return lambda job: " ".join(each for each in job.overrides if each not in shared)
 
 
 def _chosen(job: Planned, group: str) -> str:

@@ -11,6 +11,7 @@ from videxplain.types import (
     Attribution,
     Classifier,
     Clips,
+    Cost,
     Explainer,
     Logits,
     Measure,
@@ -116,3 +117,23 @@ class Measuring:
             if not isinstance(metric, (Check, Ranking))
         }
         return _Measured(masks.areas or (), numbers)
+
+
+def measured_cost(
+    explainer: Explainer, metrics: Sequence[Metric | Check], areas: int, cuts: int
+) -> Cost:
+    """Passes through the network that explaining and measuring one clip takes.
+
+    Args:
+        explainer: The method.
+        metrics: What is measured.
+        areas: Rows of its attributions.
+        cuts: Areas at which they are cut into masks too.
+    """
+    again = 1 + sum(metric.explanations for metric in metrics if isinstance(metric, Check))
+    forward, backward = again * explainer.cost.forward, again * explainer.cost.backward
+    for metric in metrics:
+        rows = areas + (0 if isinstance(metric, (Check, Ranking)) else cuts)
+        forward += rows * metric.cost.forward
+        backward += rows * metric.cost.backward
+    return Cost(forward, backward)

@@ -19,6 +19,7 @@ from videxplain.errors import (
     UnsupportedPairError,
     VidexplainError,
 )
+from videxplain.measuring import measured_cost
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Choosy, Explainer, Video
 from videxplain.words import counted
@@ -135,7 +136,7 @@ class _Checker:
         try:
             config.check_pair(completed)
             method = self._method(completed)
-            self._part(completed.get("metrics", {}), "metrics")
+            metrics = self._part(completed.get("metrics", {}), "metrics")
             self._part(completed["logger"], "logger")
             check_device(completed["device"])
             classifier = self._classifier(completed["model"])
@@ -145,7 +146,10 @@ class _Checker:
             runner.check_target(completed["target"], classifier, videos)
         except UnsupportedPairError as error:
             raise _SkippedError(job, str(error)) from error
-        cost = len(videos) * method.cost.forward, len(videos) * method.cost.backward
+        areas = len(config.searched_areas(completed)) or 1
+        cuts = 0 if config.searched_areas(completed) else len(completed["map_area"])
+        each = measured_cost(method, list(metrics.values()), areas, cuts)
+        cost = len(videos) * each.forward, len(videos) * each.backward
         return replace(job, classifier=classifier, clips=len(videos), cost=cost)
 
     def _method(self, completed: Mapping[str, Any]) -> Explainer:

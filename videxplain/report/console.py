@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from tabulate import tabulate
 
 from videxplain.types import Record
+from videxplain.words import counted
 
 _COLUMNS = {
     "visible_area": "visible area",
@@ -17,10 +19,14 @@ _COLUMNS = {
 _WHOLE = frozenset({"converged_at"})
 """Metrics that count something."""
 _WIDEST = 32
+_MOST_METRICS = 8
+_MOST_ROWS = 60
 
 
 def table(records: Sequence[Record]) -> str:
     """One line a clip and area; a mask that does not preserve the class is marked ``LOST``.
+
+    What would be too wide or too long to read becomes means: one line a metric.
 
     Args:
         records: At least one, all with the same metrics.
@@ -30,6 +36,8 @@ def table(records: Sequence[Record]) -> str:
         for name in records[0].metrics
         if not all(math.isnan(record.metrics[name]) for record in records)
     ]
+    if len(applied) > _MOST_METRICS or len(records) > _MOST_ROWS:
+        return _means(records, applied)
     header = ["clip", "label", "target", "prediction", "p", "area"]
     header += [_COLUMNS.get(name, name.replace("_", " ")) for name in applied]
     rows = [
@@ -45,6 +53,25 @@ def table(records: Sequence[Record]) -> str:
         for record in records
     ]
     return tabulate(rows, header, disable_numparse=True)
+
+
+def _means(records: Sequence[Record], applied: Sequence[str]) -> str:
+    areas: dict[float | None, list[Record]] = {}
+    for record in records:
+        areas.setdefault(record.area, []).append(record)
+    clips = counted(len({record.clip for record in records}), "clip")
+    header = [f"mean of {clips}", *("map" if area is None else f"{area:g}" for area in areas)]
+    rows = [
+        [name.replace("_", " "), *(_mean(name, own) for own in areas.values())] for name in applied
+    ]
+    return tabulate(rows, header, disable_numparse=True)
+
+
+def _mean(name: str, records: Sequence[Record]) -> str:
+    values = [record.metrics[name] for record in records if not math.isnan(record.metrics[name])]
+    if not values:
+        return "-"
+    return f"{fmean(values):.0f}" if name in _WHOLE else f"{fmean(values):.3f}"
 
 
 def _cell(name: str, value: float) -> str:
