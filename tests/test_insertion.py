@@ -1,10 +1,14 @@
 """Insertion and deletion: exact where the probability is the share of the light."""
 
+import time
+from statistics import median
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+import videxplain as vx
 from videxplain.metrics.filling import unit_ranks
 from videxplain.metrics.insertion import (
     DeletionAUC,
@@ -226,3 +230,40 @@ def test_the_least_area_that_preserves(light: VideoClassifier) -> None:
     assert found[0].item() == pytest.approx(11 / 18), "10 blocks of at most .9 are half of 18"
     assert found[1].isnan(), "the dark is not its choice for the whole clip"
     assert metric(light, clips(levels), worst)[0, 0].item() == pytest.approx(17 / 18)
+
+
+@pytest.mark.slow
+def test_128_steps_cost_what_their_passes_cost() -> None:
+    """At most 1.1 times 128 forward passes, in batches of the same size."""
+    classifier = vx.load_model("r3d", weights="random", device="cpu", frames=8, size=[64, 64])
+    clip = Clips(torch.rand(1, 3, 8, 64, 64))
+    given = Attribution(torch.rand(1, 1, 1, 8, 64, 64), torch.tensor([0]))
+    metric = InsertionAUC(block=8, batch_size=8)
+    batch = clip.frames.repeat(8, 1, 1, 1, 1)
+
+    def passes() -> None:
+        with torch.no_grad():
+            for _ in range(16):
+                classifier(batch)
+
+    taken: dict[str, list[float]] = {"insertion": [], "passes": []}
+    runs = {"insertion": lambda: metric(classifier, clip, given), "passes": passes}
+    for run in runs.values():
+        run()
+    for _ in range(5):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - start)
+    ratio = median(taken["insertion"]) / median(taken["passes"])
+    assert ratio < 1.1, taken
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_memory_is_bounded_by_the_batch(light: VideoClassifier, batch_size: int) -> None:
+    seen: list[int] = []
+    light.net.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    levels = torch.rand(2, *BLOCKS, dtype=torch.float64)
+    for metric in (InsertionAUC, DeletionAUC, MinimalPreservingArea, TemporalInsertionAUC):
+        metric(batch_size=batch_size)(light, clips(levels), attribution(lit(levels), lit(levels)))
+    assert max(seen) == batch_size

@@ -9,6 +9,7 @@ from torch import Tensor
 
 import videxplain as vx
 from tests.formulas import SmallNet
+from videxplain import catalog
 from videxplain.measures import Metric
 from videxplain.metrics.localisation import (
     EnergyInside,
@@ -164,3 +165,21 @@ def test_spread_by_hand(net: VideoClassifier) -> None:
     assert measure(TemporalSpread(), values, None, net) == pytest.approx(1)
     assert measure(SpatialSmoothness(), values, None, net) == pytest.approx(1 - 2 / 8)
     assert measure(TemporalSmoothness(), values, None, net) == pytest.approx(1 - 2 / 8)
+
+
+def test_on_shapes_the_truth_is_perfect_and_its_inverse_worst() -> None:
+    """On clips as the network sees them, masks cropped with their frames."""
+    classifier = vx.load_model("tiny_tsm", device="cpu")
+    videos = catalog.build(catalog.section("data", "shapes", {"num_clips": 4}), "data")
+    clips = classifier.preprocess(videos)
+    assert clips.truth is not None
+    assert clips.labels is not None
+    truth = clips.truth.float()[None, :, None]
+    for metric in LOCATED:
+        perfect, inverted = (
+            metric()(classifier, clips, Attribution(values, clips.labels)).flatten()
+            for values in (truth, 1 - truth)
+        )
+        torch.testing.assert_close(perfect, torch.ones(4))
+        if metric not in (TemporalIoU, TemporalPointingGame):  # all frames may hold evidence
+            torch.testing.assert_close(inverted, torch.zeros(4))
