@@ -105,11 +105,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         ConfigError: If a value is missing or a key unknown.
     """
     filled = OmegaConf.create(catalog.plain_values(composed))  # a copy, without Hydra's locks
-    known = [*catalog.root(), *GROUPS]
-    for key in filled:
-        if key not in known:
-            raise ConfigError(unknown_name("key", str(key), known))
-    _check_given(filled)
+    _check_root(filled)
     _choose_data(filled)
     _choose_pretrain_dataset(filled)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(filled))
@@ -235,8 +231,14 @@ def _check_one_name(override: str, key: str) -> None:
         raise ConfigError(message)
 
 
-def _check_given(filled: DictConfig) -> None:
-    for key in (*catalog.root(), *_PARTS):
+def _check_root(filled: DictConfig) -> None:
+    """Refuse a root key that is unknown, and a root without one that is needed."""
+    keys_of_root = catalog.root()
+    known = [*keys_of_root, *GROUPS]
+    for key in filled:
+        if key not in known:
+            raise ConfigError(unknown_name("key", str(key), known))
+    for key in (*keys_of_root, *_PARTS):
         if key not in filled:
             message = f"{key} has no value: give {key}=<value>"
             raise ConfigError(message)
