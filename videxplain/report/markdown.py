@@ -12,6 +12,7 @@ _NOTES = (
     f"{_NOT_BETTER} marks what is not better than `random`. `map` is a method's one map, else the "
     "columns are areas: of the masks found for them, or of the map cut into masks."
 )
+_NO_FLOOR = "`random` is not among these methods: nothing can be said about chance."
 
 
 def comparison(table: pl.DataFrame, reliability: pl.DataFrame, agreement: pl.DataFrame) -> str:
@@ -22,7 +23,7 @@ def comparison(table: pl.DataFrame, reliability: pl.DataFrame, agreement: pl.Dat
         reliability: From the same module.
         agreement: From `videxplain.report.agreement.agreement`; may be empty.
     """
-    parts = [_NOTES]
+    parts = [_NOTES, "" if len(reliability) else _NO_FLOOR]
     for (model, dataset), own in table.group_by("model", "pretrain_dataset", maintain_order=True):
         parts.append(f"## {model} ({dataset})")
         told = reliability.filter(pl.col("model") == model) if len(reliability) else reliability
