@@ -189,8 +189,8 @@ def test_the_papers_search_can_stop_too(precise: VideoClassifier) -> None:
 
 def test_convergence_is_read_up_to_the_early_stop() -> None:
     nan = float("nan")
-    curve = torch.tensor([[[1.0, 0.6, 0.3, 0.3, 0.3, 0.3, 0.3, nan, nan]]])
-    area = torch.tensor([[[1.0, 0.9, 0.9, 0.9, 0.4, 0.1, 0.1, nan, nan]]])
+    curve = torch.tensor([[[1.0, 0.6, *30 * [0.3], nan, nan]]])
+    area = torch.tensor([[[1.0, 0.9, 0.9, 0.9, 0.4, *27 * [0.1], nan, nan]]])
     values = torch.zeros(1, 1, 1, 2, 4, 4)
     target = torch.tensor([0])
 
@@ -201,7 +201,7 @@ def test_convergence_is_read_up_to_the_early_stop() -> None:
 
     assert at(curve, curve) == 3
     assert at(curve, area) == 6
-    moving = torch.tensor([[[1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, nan, nan]]])
+    moving = torch.cat([torch.linspace(1, 0.4, 32), torch.tensor([nan, nan])])[None, None]
     assert math.isnan(at(curve, moving))
 
 
