@@ -110,11 +110,11 @@ class Measuring:
         return _Measured(attribution.areas or (None,), numbers, curves)
 
     def _measure_cuts(self, clips: Clips, masks: Attribution) -> _Measured:
-        """By what needs neither the order of the voxels nor the method: a cut has none."""
+        """By what needs neither the order nor the spread of the voxels: a cut has its own."""
         numbers = {
             metric.name: metric(self.classifier, clips, masks).cpu()
             for metric in self.metrics
-            if not isinstance(metric, (Check, Ranking))
+            if not isinstance(metric, (Check, Ranking)) and metric.category != "spread"
         }
         return _Measured(masks.areas or (), numbers)
 

@@ -20,10 +20,7 @@ def rank_correlation(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:
     Returns:
         NaN where all values of a set are equal.
     """
-    first, second = (_ranks(each) for each in (one, other))
-    first, second = (each - each.mean(dim=-1, keepdim=True) for each in (first, second))
-    norms = first.square().sum(dim=-1) * second.square().sum(dim=-1)
-    return ((first * second).sum(dim=-1) / norms.sqrt()).to(one)
+    return correlation(ranks(one), ranks(other)).to(one)
 
 
 def overlap(one: Sets, other: Sets, share: float) -> Float[Tensor, "*sets"]:
@@ -34,15 +31,37 @@ def overlap(one: Sets, other: Sets, share: float) -> Float[Tensor, "*sets"]:
         other: Of the same voxels.
         share: How many are the largest, in (0, 1]; of equal ones at the limit, each counts in part.
     """
-    count = max(1, round(share * one.shape[-1]))
-    first, second = largest(one, count), largest(other, count)
-    both = torch.minimum(first, second).sum(dim=-1)
-    return (both / torch.maximum(first, second).sum(dim=-1)).to(one)
+    return intersection_over_union(most(one, share), most(other, share))
 
 
-def _ranks(values: Sets) -> Float[Tensor, "*sets n"]:
-    """From 0.5, in float64."""
+def ranks(values: Sets) -> Float[Tensor, "*sets n"]:
+    """From 0.5, equal values with their mean rank, in float64."""
     ordered = values.sort(dim=-1).values
     below = torch.searchsorted(ordered, values.contiguous())
     not_above = torch.searchsorted(ordered, values.contiguous(), right=True)
     return (below + not_above).double() / 2
+
+
+def most(values: Sets, share: float) -> Sets:
+    """One at the largest values, else zero; of equal ones at the limit, each counts in part.
+
+    Args:
+        values: Of a set of voxels.
+        share: How many of them are the largest, in (0, 1].
+    """
+    return largest(values, max(1, round(share * values.shape[-1]))).to(values)
+
+
+def correlation(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:
+    """Pearson's coefficient; NaN where all values of a set are equal."""
+    first, second = (
+        each.double() - each.double().mean(dim=-1, keepdim=True) for each in (one, other)
+    )
+    norms = first.square().sum(dim=-1) * second.square().sum(dim=-1)
+    return (first * second).sum(dim=-1) / norms.sqrt()
+
+
+def intersection_over_union(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:
+    """Of two sets of voxels, each with a share of every voxel."""
+    both = torch.minimum(one, other).sum(dim=-1)
+    return both / torch.maximum(one, other).sum(dim=-1)

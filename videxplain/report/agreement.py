@@ -1,7 +1,7 @@
 """How far methods, and models, agree on the same clips; from saved attributions."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,11 +13,20 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from videxplain.metrics.similarity import overlap, rank_correlation
+from videxplain.metrics.similarity import (
+    Sets,
+    correlation,
+    intersection_over_union,
+    most,
+    ranks,
+)
 from videxplain.report.finished import Finished
 from videxplain.sinks.disk import load
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Polarity
+
+Size = tuple[int, int, int]
+"""Frames, rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +56,32 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
     found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for explained in _by_clip(jobs).values():
         maps = {each: _maps(each, areas) for each in explained}
+        prepared: dict[tuple[_Explained, float, Size], tuple[Sets, Sets]] = {}
         for one, other in combinations(explained, 2):
             between = _between(one, other)
             if between is None:
                 continue
             for area in areas:
-                first, second = _same_size(maps[one][area], maps[other][area])
+                both = maps[one][area], maps[other][area]
+                size = _smaller(*both)
+                for each, values in zip((one, other), both, strict=True):
+                    if (each, area, size) not in prepared:  # ranks take longer than comparing them
+                        prepared[each, area, size] = _prepare(values, size, area)
+                first, second = prepared[one, area, size], prepared[other, area, size]
                 key = (between, one.model, one.method, other.model, other.method, str(area))
-                alike = rank_correlation(first, second).item(), overlap(first, second, area).item()
-                found[key].append(alike)
+                alike = (
+                    correlation(first[0], second[0]),
+                    intersection_over_union(first[1], second[1]),
+                )
+                found[key].append((alike[0].item(), alike[1].item()))
     rows = [_row(key, pairs) for key, pairs in found.items()]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _row(key: Sequence[str], pairs: Sequence[tuple[float, float]]) -> Mapping[str, Any]:
     names = ("between", "model", "method", "other_model", "other_method")
-    correlation, common = np.array(pairs).T
-    known = correlation[~np.isnan(correlation)]
+    correlations, common = np.array(pairs).T
+    known = correlations[~np.isnan(correlations)]
     return {
         **dict(zip(names, key, strict=False)),
         "area": float(key[-1]),
@@ -99,10 +117,12 @@ def _maps(explained: _Explained, areas: Sequence[float]) -> Mapping[float, Float
     return {area: saliency[own.index(area) if area in own else 0] for area in areas}
 
 
-def _same_size(
-    one: Float[Tensor, "..."], other: Float[Tensor, "..."]
-) -> Iterator[Float[Tensor, "n"]]:
-    """Both as values of the same places."""
+def _smaller(one: Float[Tensor, "..."], other: Float[Tensor, "..."]) -> Size:
     t, h, w = (min(sides) for sides in zip(one.shape, other.shape, strict=True))
-    for each in (one, other):
-        yield functional.adaptive_avg_pool3d(each[None], (t, h, w)).flatten()
+    return t, h, w
+
+
+def _prepare(values: Float[Tensor, "t h w"], size: Size, area: float) -> tuple[Sets, Sets]:
+    """Ranks of the voxels, and where the most salient ones are."""
+    voxels = functional.adaptive_avg_pool3d(values[None], size).flatten()
+    return ranks(voxels).float(), most(voxels, area)
