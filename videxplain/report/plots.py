@@ -126,7 +126,7 @@ def _visible(table: pl.DataFrame) -> Mapping[tuple[str, float], float]:
 
 
 def _styles(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    colours = mpl.color_sequences["tab10"]
+    colours = [each for each in mpl.color_sequences["tab10"] if len(set(each)) > 1]  # no grey
     methods = sorted(set(table["method"]) - _FLOORS.keys())
     known = {
         method: {"color": colours[number % len(colours)], "lw": 1.5, "label": method}
