@@ -1,6 +1,7 @@
 """Comparison of methods: statistics by hand, tables and pictures from jobs that really ran."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from scipy.stats import spearmanr
 from tests.commands import runner
 from videxplain import cli, sweep_cli
 from videxplain.errors import ConfigError
+from videxplain.report import markdown, plots
 from videxplain.report.agreement import agreement
-from videxplain.report.comparison import compare, reliability
-from videxplain.report.finished import finished
+from videxplain.report.comparison import compare, measured, reliability
+from videxplain.report.finished import Finished, finished
 from videxplain.report.statistics import consistency, interval
 
 
@@ -164,6 +166,35 @@ def test_agreement_is_exact_for_what_is_known(outputs: Path) -> None:
 def test_jobs_of_one_name_are_told_apart(outputs: Path) -> None:
     names = {job.method for job in finished(outputs)}
     assert names == {"grad", "random", "center", "3d_ep"}
+
+
+def single(folder: Path, values: Mapping[str, float | None]) -> Finished:
+    """A job of one clip, by one method."""
+    record = {"clip": "a", "area": None, "target": "up", "metrics": values}
+    measures = {name: {"higher_is_better": True} for name in values}
+    outcome = {"records": [record], "measures": measures, "config": {"polarity": "positive"}}
+    return Finished(folder, "net", "data", "grad", outcome)
+
+
+def test_one_method_on_one_clip(tmp_path: Path) -> None:
+    table = compare(measured([single(tmp_path, {"score": 0.5, "gone": None})]))
+    text = markdown.comparison(
+        table, reliability(measured([single(tmp_path, {"score": 0.5})])), agreement([], [])
+    )
+    assert "| grad     | 0.500 |" in text
+    assert "nothing can be said about chance" in text
+    assert "nan" not in text
+    assert len(list(plots.area_plots(table))) == 1
+    assert not list(plots.area_plots(table.with_columns(higher_is_better=None)))
+
+
+def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
+    job = single(tmp_path, {"score": None})
+    with pytest.raises(ConfigError, match="none of the metrics applies"):
+        measured([job])
+    old = replace(job, outcome={**single(tmp_path, {"score": 1}).outcome, "measures": {}})
+    with pytest.raises(ConfigError, match="older version"):
+        measured([old])
 
 
 def test_nothing_to_compare(tmp_path: Path) -> None:

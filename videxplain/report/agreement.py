@@ -25,6 +25,14 @@ from videxplain.sinks.disk import load
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Polarity
 
+_NAMES = ("between", "model", "method", "other_model", "other_method")
+_SCHEMA = {
+    **dict.fromkeys(_NAMES, pl.String),
+    "area": pl.Float64,
+    "clips": pl.Int64,
+    "rank_correlation": pl.Float64,
+    "overlap": pl.Float64,
+}
 Size = tuple[int, int, int]
 """Frames, rows and columns."""
 
@@ -75,15 +83,14 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
                 )
                 found[key].append((alike[0].item(), alike[1].item()))
     rows = [_row(key, pairs) for key, pairs in found.items()]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, _SCHEMA)
 
 
 def _row(key: Sequence[str], pairs: Sequence[tuple[float, float]]) -> Mapping[str, Any]:
-    names = ("between", "model", "method", "other_model", "other_method")
     correlations, common = np.array(pairs).T
     known = correlations[~np.isnan(correlations)]
     return {
-        **dict(zip(names, key, strict=False)),
+        **dict(zip(_NAMES, key, strict=False)),
         "area": float(key[-1]),
         "clips": len(pairs),
         "rank_correlation": float(known.mean()) if len(known) else None,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from videxplain.errors import ConfigError
 from videxplain.report.finished import Finished
 from videxplain.report.statistics import consistency, interval, wins
 
@@ -29,6 +30,17 @@ _SCHEMA = {
     "higher_is_better": pl.Boolean,
     "value": pl.Float64,
 }
+_RELIABILITY = {
+    "model": pl.String,
+    "pretrain_dataset": pl.String,
+    "metric": pl.String,
+    "pairs": pl.Int64,
+    "better_than_random": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "consistency": pl.Float64,
+    "reliable": pl.Boolean,
+}
 
 
 def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
@@ -36,6 +48,9 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
 
     Args:
         jobs: Finished ones.
+
+    Raises:
+        ConfigError: If nothing was measured, or the results are of an older version.
 
     Returns:
         Columns model, pretrain_dataset, method, area (null for a map), clip, metric,
@@ -49,7 +64,7 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
             "area": record["area"],
             "clip": record["clip"],
             "metric": name,
-            "higher_is_better": job.outcome["measures"][name]["higher_is_better"],
+            "higher_is_better": _better(job, name),
             "value": value,
         }
         for job in jobs
@@ -57,6 +72,11 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
         for name, value in record["metrics"].items()
         if value is not None
     ]
+    if not rows:
+        message = (
+            "none of the metrics applies to these results: videxplain-evaluate measures others"
+        )
+        raise ConfigError(message)
     return pl.DataFrame(rows, _SCHEMA)
 
 
@@ -118,7 +138,19 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
             | {"pairs": len(won), "better_than_random": won["won"].mean(), "low": low, "high": high}
             | {"consistency": _consistency(methods), "reliable": low > _CHANCE}
         )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, _RELIABILITY)
+
+
+def _better(job: Finished, metric: str) -> bool | None:
+    told = job.outcome.get("measures", {}).get(metric)
+    if told is None:
+        message = (
+            f"{job.folder} does not say what {metric} means, it is of an older version: "
+            "explain anew with overwrite=true"
+        )
+        raise ConfigError(message)
+    better: bool | None = told["higher_is_better"]
+    return better
 
 
 def _against_random(own: pl.DataFrame, group: pl.DataFrame) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A comparison as text: a table a metric, the methods against the areas."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,9 +43,12 @@ def _said(rows: pl.DataFrame, reliability: pl.DataFrame) -> str:
             continue
         sentences.append(
             f"Reliability: better than random in {row['better_than_random']:.0%} of "
-            f"{row['pairs']} pairs of clip and method; clips agree on the order of the methods to "
-            f"{row['consistency']:.2f}."
+            f"{row['pairs']} pairs of clip and method."
         )
+        if not math.isnan(row["consistency"]):
+            sentences.append(
+                f"Clips agree on the order of the methods to {row['consistency']:.2f}."
+            )
         if not row["reliable"]:
             sentences.append("**It cannot tell these methods from noise.**")
     return " ".join(sentence for sentence in sentences if sentence)
@@ -78,6 +82,8 @@ def _cell(row: Mapping[str, Any] | None, best: float | None) -> str:
     mean = f"{row['mean']:.3f}"
     mean = f"**{mean}**" if row["mean"] == best else mean
     mark = _NOT_BETTER if row["better_than_random"] is False else ""
+    if math.isnan(row["low"]):  # a single clip
+        return f"{mean}{mark}"
     return f"{mean}{mark} [{row['low']:.2f}, {row['high']:.2f}]"
 
 

@@ -33,6 +33,8 @@ def area_plots(table: pl.DataFrame) -> Iterator[tuple[str, Figure]]:
     for (model,), own in table.group_by("model", maintain_order=True):
         judged = own.filter(pl.col("higher_is_better").is_not_null())
         names = judged["metric"].unique(maintain_order=True).to_list()
+        if not names:
+            continue
         figure, axes = _grid(len(names))
         styles = _styles(own)
         widths = _visible(own)
