@@ -1,5 +1,6 @@
 """Comparison of methods: statistics by hand, tables and pictures from jobs that really ran."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -64,7 +65,13 @@ def test_consistency_is_the_mean_correlation_of_pairs_of_clips() -> None:
 
 def test_means_and_what_beats_random() -> None:
     table = compare(
-        numbers({"good": [0.8, 0.9, 0.7], "noise": [0.4, 0.1, 0.6], "random": [0.5, 0.2, 0.3]})
+        numbers(
+            {
+                "good": 3 * [0.8, 0.9, 0.7],
+                "noise": 3 * [0.4, 0.1, 0.6],
+                "random": 3 * [0.5, 0.2, 0.3],
+            }
+        )
     )
     rows = {row["method"]: row for row in table.to_dicts()}
     assert rows["good"]["mean"] == pytest.approx(0.8)
@@ -77,7 +84,7 @@ def test_means_and_what_beats_random() -> None:
 
 
 def test_less_may_be_better() -> None:
-    values = {"good": [0.2, 0.1, 0.3], "random": [0.5, 0.2, 0.4]}
+    values = {"good": 3 * [0.2, 0.1, 0.3], "random": 3 * [0.5, 0.2, 0.4]}
     found = {
         better: compare(numbers(values, better=better)).row(0, named=True)
         for better in (True, False, None)
@@ -88,20 +95,33 @@ def test_less_may_be_better() -> None:
 
 def test_reliability_by_hand() -> None:
     values = {
-        "one": [0.8, 0.9, 0.7, 0.2],
-        "two": [0.6, 0.5, 0.5, 0.3],
-        "center": [0.0] * 4,
-        "random": [0.3] * 4,
+        "one": 2 * [0.8, 0.9, 0.7, 0.2],
+        "two": 2 * [0.6, 0.5, 0.5, 0.3],
+        "center": [0.0] * 8,
+        "random seed=0": [0.25] * 8,
+        "random seed=1": [0.35] * 8,
     }
     (row,) = reliability(numbers(values)).to_dicts()
-    assert row["pairs"] == 8
+    assert row["pairs"] == 16
     assert row["better_than_random"] == pytest.approx(6.5 / 8), "equal ones count half"
-    assert row["consistency"] == pytest.approx(0), "3 clips say one, 1 says two"
-    assert not row["reliable"] or row["low"] > 0.5
-    (noise,) = reliability(numbers({**values, "one": [0.2] * 4, "two": [0.4] * 4})).to_dicts()
+    agreeing = 6 * 5 / 2 + 2 * 1 / 2 - 6 * 2
+    assert row["consistency"] == pytest.approx(agreeing / 28), "6 clips say one, 2 say two"
+    assert row["reliable"]
+    (noise,) = reliability(numbers({**values, "one": [0.2] * 8, "two": [0.4] * 8})).to_dicts()
     assert noise["better_than_random"] == 0.5
     assert not noise["reliable"]
+    assert noise["reliable"] is not None
+    few = {method: each[:4] for method, each in values.items()}
+    assert reliability(numbers(few))["reliable"].to_list() == [None], "too few clips to tell"
+    assert compare(numbers(few))["better_than_random"].drop_nulls().to_list() == []
     assert not len(reliability(numbers({"one": [0.1, 0.2]}))), "nothing to compare with"
+
+
+def test_each_clip_is_compared_with_its_own_random() -> None:
+    """Differences are small beside those of the clips, but all of one sign."""
+    clips = [float(number) for number in range(8)]
+    values = {"good": [each + 0.01 for each in clips], "random": clips}
+    assert compare(numbers(values))["better_than_random"].to_list() == [True, None]
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +183,23 @@ def test_agreement_is_exact_for_what_is_known(outputs: Path) -> None:
     assert set(between["method"]) == set(between["other_method"]) == {job.method for job in jobs}
 
 
-def test_jobs_of_one_name_are_told_apart(outputs: Path) -> None:
+def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
     names = {job.method for job in finished(outputs)}
     assert names == {"grad", "random", "center", "3d_ep"}
+    for variant, area in (("preserve", 0.1), ("delete", 0.1), ("delete", 0.2)):
+        folder = tmp_path / f"results/shapes/tiny_tsm/3d_ep/{variant}{area}"
+        folder.mkdir(parents=True)
+        method = {"variant": variant, "perturb_area": area, "batch_size": area}
+        told = {"choices": {"model": "tiny_tsm", "method": "3d_ep"}, "model": {}, "method": method}
+        done = {"state": "done", "config": told, "records": []}
+        (folder / "result.json").write_text(json.dumps(done))
+    names = {job.method for job in finished(tmp_path)}
+    assert names == {"3d_ep variant=preserve", "3d_ep variant=delete"}
+
+
+def test_a_method_without_the_area_is_not_compared_there(outputs: Path) -> None:
+    jobs = [job for job in finished(outputs) if job.method in ("grad", "3d_ep")]
+    assert agreement(jobs, [0.1, 0.15])["area"].to_list() == [0.1]
 
 
 def single(folder: Path, values: Mapping[str, float | None]) -> Finished:

@@ -84,6 +84,29 @@ def test_results_of_another_configuration_are_refused(commands: Commands) -> Non
     assert "is not the one that was explained" in ran.err
 
 
+def test_metrics_follow_the_method_that_was_run(commands: Commands) -> None:
+    explain, evaluate = commands
+    fade = ("method=3d_ep", "method.perturbation=fade", "perturb_area=[0.1]")
+    assert explain(*FEW[:3], *fade, "metrics=[probability_kept]", "outputs_dir=whole").code == 0
+    assert explain(*FEW[:3], *fade, "metrics=[visible_area]").code == 0
+    assert evaluate("outputs", "metrics=[probability_kept]").code == 0
+    (path,), (wanted,) = results(), Path("whole").glob("results/*/*/*/*/result.json")
+    for row, at_once in zip(rows(path), rows(wanted), strict=True):
+        kept = at_once["metrics"]["probability_kept"]
+        assert row["metrics"]["probability_kept"] == pytest.approx(kept, abs=2e-3)
+
+
+def test_the_jobs_own_numbers_stay(commands: Commands) -> None:
+    explain, evaluate = commands
+    asked = (*FEW[:2], "method=center", "metrics=[top_precision]")
+    assert explain(*asked).code == 0
+    ran = evaluate("outputs", "metrics=[top_precision]", "metrics.top_precision.share=0.5")
+    assert ran.code == 2
+    assert "top_precision was measured with other keys by the job itself" in ran.err
+    assert evaluate("outputs", "metrics=[top_precision,gini]").code == 0
+    assert explain(*asked).code == 0, "what was added is no part of the job"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -94,6 +117,9 @@ def test_results_of_another_configuration_are_refused(commands: Commands) -> Non
         (("metrics=[gini]", "metrics.gini.polarty=both"), "polarity"),
         (("metrics=[gini]", "metrics.entropy.polarity=both"), "gini"),
         (("metrics=[gini", "device=cpu"), "not understood"),
+        (("metrics=[gini]", "batch_size=0"), "batch_size=0"),
+        (("metrics=[gini]", "device=[a]"), "device="),
+        (("metrics=[gini]", "plugins=mynets"), "give a list"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(

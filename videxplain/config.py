@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
+from videxplain.root_keys import check_values, map_areas
 
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
@@ -46,26 +47,6 @@ _AREAS = "perturb_area"
 """Key of a method that searches masks; of others ``map_area`` cuts them."""
 _PATHS = ("videos_dir", "boxes")
 """Keys of the data that are told apart by the place they name."""
-_NAMED = {
-    "polarity": ("positive", "negative", "both"),
-    "precision": ("float32", "bfloat16"),
-}
-_OPTIONAL_TEXT = (str, type(None))
-_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
-    ("videos_dir", _OPTIONAL_TEXT, "a path; quote one that is a number"),
-    ("outputs_dir", str, "a path; quote one that is a number"),
-    ("weights", str, "auto, random, a published name, or a path"),
-    ("weights_dir", _OPTIONAL_TEXT, "a path"),
-    ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
-    ("overwrite", bool, "true or false"),
-    ("seed", int, "a whole number"),
-    (
-        "optimizer",
-        dict,
-        "its keys, as in optimizer.learning_rate=0.1; perturb=paper or perturb=quick chooses one",
-    ),
-)
-_LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
 
 
@@ -113,9 +94,10 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         message = f"{missing[0]} has no value: give {missing[0]}=<value>"
         raise ConfigError(message)
     plain = catalog.plain_values(filled, resolve=True)
-    _check_values(plain)
-    _check_named(plain)
-    plain["map_area"] = _map_areas(plain["map_area"])
+    check_values(plain)
+    if shard(plain) is not None:
+        shards.parse(shard(plain))
+    plain["map_area"] = map_areas(plain["map_area"])
     chosen = {group: choices.get(group) for group in ("model", "method")}
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
@@ -178,7 +160,8 @@ def searched_areas(config: Mapping[str, Any]) -> Sequence[Any]:
     Args:
         config: A completed configuration.
     """
-    areas = config["method"].get(_AREAS, [])
+    method = config["method"]
+    areas = [] if method.get("combine") else method.get(_AREAS, [])
     return areas if isinstance(areas, Sequence) else [areas]
 
 
@@ -194,10 +177,10 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     """
     read: dict[str, Any] = {key: config.get(key) for key in _HASHED}
     read["model"] = _without(config["model"], _NOT_HASHED)
-    read["method"] = _without(config["method"], _CUT)
-    read["data"] = _without(config["data"], _CUT)
+    read["method"] = uncut(config["method"])
+    read["data"] = uncut(config["data"])
     metrics = config.get("metrics") or {}
-    read["metrics"] = {name: _without(metric, _CUT) for name, metric in metrics.items()}
+    read["metrics"] = {name: uncut(metric) for name, metric in metrics.items()}
     if not searched_areas(config) and config.get("map_area"):
         read["cut"] = [config["map_area"], config["polarity"]]
     for key in _PATHS:
@@ -205,6 +188,11 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
             read["data"][key] = str(Path(config["data"][key]).expanduser().resolve())
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def uncut(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of a configuration without what says in which pieces the work is done."""
+    return _without(part, _CUT)
 
 
 def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
@@ -260,41 +248,3 @@ def _choose_pretrain_dataset(filled: DictConfig) -> None:
     chosen = filled.get("pretrain_dataset")
     if chosen is None:
         filled.pretrain_dataset = {"name": possible[0]}
-
-
-def _check_values(plain: Mapping[Any, Any]) -> None:
-    """Types and ranges of the root keys that no part of the configuration checks."""
-    for key, kinds, allowed in _TYPES:
-        if not isinstance(plain[key], kinds):
-            message = f"{key}={plain[key]!r}: give {allowed}"
-            raise ConfigError(message)
-    for key in ("batch_size", "threads"):
-        value = plain[key]
-        optional = key == "threads" and value is None
-        if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            message = f"{key}={value!r}: give a whole number, at least 1"
-            raise ConfigError(message)
-    if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
-        message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
-        raise ConfigError(message)
-    if shard(plain) is not None:
-        shards.parse(shard(plain))
-    label = plain["save_label"]
-    if label is not None and not _LABEL.fullmatch(str(label)):
-        message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
-        raise ConfigError(message)
-
-
-def _map_areas(given: Any) -> list[float]:  # noqa: ANN401
-    areas = given if isinstance(given, list) else [] if given is None else [given]
-    if all(isinstance(area, (int, float)) and 0 < area < 1 for area in areas):
-        return [float(area) for area in areas]
-    message = f"map_area={given!r}: give shares between 0 and 1, as in map_area=[0.05,0.1], or null"
-    raise ConfigError(message)
-
-
-def _check_named(plain: Mapping[Any, Any]) -> None:
-    """Root keys that take one of a few words."""
-    for key, allowed in _NAMED.items():
-        if plain[key] not in allowed:
-            raise ConfigError(unknown_name(key, str(plain[key]), allowed))

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 the user's mistake, told in a sentence.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +16,15 @@ from tqdm import tqdm
 from yaml import YAMLError
 
 from videxplain import catalog, cli
-from videxplain.errors import ConfigError, VidexplainError, unknown_name
+from videxplain.errors import ConfigError, OutputError, VidexplainError, unknown_name
+from videxplain.root_keys import check_values
 
 _METRICS = "metrics"
 _ROOT = ("device", "batch_size", "threads")
 _OF_THE_JOB = ("polarity", "seed", "batch_size")
 """Root keys that metrics read."""
+_FOLLOWS = re.compile(r"(\w+): \$\{oc\.select:method\.(\w+),")
+"""A key of a metric that is as in the method."""
 
 
 def main() -> None:
@@ -50,19 +54,29 @@ def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
     from videxplain.report.finished import finished
     from videxplain.report.summary import write_summary
 
+    refused: list[str] = []
     for job in finished(folder):
         saved = {**job.outcome["config"], **root}
         metrics = {name: _section(name, keys.get(name, {}), saved) for name in names}
         tqdm.write(f"{job.folder}: {', '.join(names)}")
-        evaluate(job.folder, job.outcome, metrics, root, plugins)
+        try:
+            evaluate(job.folder, job.outcome, metrics, root, plugins)
+        except VidexplainError as error:  # the others can be measured all the same
+            refused.append(str(error))
     tqdm.write(f"Summary: {write_summary(folder)}")
+    if refused:
+        raise OutputError("; ".join(refused))
 
 
 def _section(name: str, keys: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapping[str, Any]:
     """A metric's configuration, with the job's own root keys where it reads them."""
     text = catalog.text(_METRICS, name)
+    method = saved.get("method", {})
+    follows = {
+        own: method[its] for own, its in _FOLLOWS.findall(text) if its in method and own not in keys
+    }
     read = {key: saved[key] for key in _OF_THE_JOB if key in saved and f"${{{key}}}" in text}
-    section = catalog.section(_METRICS, name, {name: dict(keys), **read})
+    section = catalog.section(_METRICS, name, {name: {**follows, **keys}, **read})
     made: Mapping[str, Any] = section[name]
     return made
 
@@ -86,14 +100,27 @@ def _parse(
             raise ConfigError(message)
         else:
             root[first] = value
-    names = root.pop(_METRICS, list(keys))
+    return _chosen(root.pop(_METRICS, list(keys)), keys), keys, *_checked(root)
+
+
+def _chosen(names: Any, keys: Mapping[str, Any]) -> list[str]:  # noqa: ANN401
     if not isinstance(names, list) or not names:
         message = f"metrics={names!r}: give a list, as in metrics=[insertion_auc,gini]"
         raise ConfigError(message)
     for name in keys:
         if name not in names:
             raise ConfigError(unknown_name("metric among those measured", name, names))
-    return names, keys, root, root.pop("plugins", [])
+    return names
+
+
+def _checked(root: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Root keys that may be used, and plugins."""
+    plugins = root.pop("plugins", [])
+    if not isinstance(plugins, list):
+        message = f"plugins={plugins!r}: give a list, as in plugins=[mynets]"
+        raise ConfigError(message)
+    check_values({**catalog.root(), **root})
+    return root, plugins
 
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401

@@ -40,11 +40,12 @@ def evaluate(
         plugins: Packages of the user's that the configuration may name.
 
     Raises:
-        OutputError: If the results are those of another configuration: other weights, other videos,
-            another version of videxplain.
+        OutputError: If the results are those of another configuration (other weights, other videos,
+            another format), or a metric of the job itself is asked for with other keys.
         VidexplainError: If a part cannot be built, or a result not written.
     """
     _check_folder(folder, outcome)
+    _check_new(outcome["config"].get("metrics") or {}, metrics)
     saved = {**outcome["config"], **changes, "metrics": metrics, "logger": {}}
     job = runner.prepare(saved, plugins)
     if job.classifier.weights_sha256 != outcome["weights_sha256"]:
@@ -59,7 +60,7 @@ def evaluate(
     measures = {metric.name: dict(declared(metric)) for metric in job.metrics}
     told = {
         **outcome,
-        "measures": {**outcome["measures"], **measures},
+        "measures": {**outcome.get("measures", {}), **measures},
         "evaluated": {**outcome.get("evaluated", {}), **metrics},
         "records": [asdict(record) for record in records],
     }
@@ -79,13 +80,21 @@ def _check_folder(folder: Path, outcome: Outcome) -> None:
         raise OutputError(message)
 
 
+def _check_new(measured: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """A number that the folder's name stands for must not become another one."""
+    for name, section in metrics.items():
+        if name in measured and config.uncut(measured[name]) != config.uncut(section):
+            message = f"{name} was measured with other keys by the job itself: run a job with yours"
+            raise OutputError(message)
+
+
 def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
     """One batch; each clip's record is replaced at once."""
     clips = job.classifier.preprocess(batch)
     attribution = _saved(job.sink, clips)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
     measuring = Measuring(job.classifier, job.method, job.metrics)
-    areas, polarity = job.config["map_area"], job.config["polarity"]
+    areas, polarity = job.config.get("map_area", []), job.config["polarity"]
     found = measuring.records(clips, attribution, logits, areas, polarity)
     rows = len(found) // len(clips)
     kept: list[Record] = []
@@ -98,6 +107,9 @@ def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
 def _saved(sink: DiskSink, clips: Clips) -> Attribution:
     """Of the batch, on its device."""
     for index, name in enumerate(clips.names):
+        if not sink.record_file(name).is_file():
+            message = f"{name!r} is not explained yet in {sink.folder}: run the job to its end"
+            raise OutputError(message)
         if not sink.shows(clips, index):
             message = f"the video of {name!r} is not the one that was explained: explain it anew"
             raise OutputError(message)

@@ -135,7 +135,7 @@ def run(job: Job, sweep: str | None = None) -> Result:
     """
     folder, account, overwrite = job.sink.folder, job.sink.account, bool(job.config["overwrite"])
     join_group(job.config, folder)
-    finished = None if overwrite else _kept(job.sink, job.videos)
+    finished = None if overwrite else _kept(job, job.videos)
     closed = job.sink.closed([video.name for video in job.videos])
     if closed is not None and finished is not None:
         log.info("already done: %s (overwrite=true computes it again)", closed)
@@ -148,7 +148,7 @@ def run(job: Job, sweep: str | None = None) -> Result:
         size = job.config["batch_size"]
         batches = [job.videos[i : i + size] for i in range(0, len(job.videos), size)]
         for batch in tqdm(batches, desc="clips", unit="batch", disable=None):
-            kept = None if overwrite else _kept(job.sink, batch)
+            kept = None if overwrite else _kept(job, batch)
             if kept is None:
                 kept = _explain(job, batch, sinks)
             records += kept
@@ -228,10 +228,13 @@ def _check_labels(classifier: VideoClassifier, videos: Sequence[Video]) -> None:
         raise UnsupportedPairError(str(error)) from error
 
 
-def _kept(sink: DiskSink, batch: Sequence[Video]) -> list[Record] | None:
-    """Records of a batch that is finished, else None."""
-    rows = [sink.records(video.name) for video in batch]
-    return None if None in rows else [record for clip in rows for record in clip or ()]
+def _kept(job: Job, batch: Sequence[Video]) -> list[Record] | None:
+    """Records of a batch that is finished, by the job's own metrics; else None."""
+    names = [metric.name for metric in job.metrics]
+    rows = [job.sink.records(video.name) for video in batch]
+    if None in rows:
+        return None
+    return [record.measured_by(names) for clip in rows for record in clip or ()]
 
 
 def _choice(completed: Mapping[str, Any], group: str) -> str:

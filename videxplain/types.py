@@ -5,7 +5,7 @@ Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
@@ -161,6 +161,11 @@ class Record:
     probability: float
     metrics: Mapping[str, float]
     curves: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+
+    def measured_by(self, names: Sequence[str]) -> "Record":
+        """The same with these metrics alone, of which it has all."""
+        curves = {name: curve for name, curve in self.curves.items() if name in names}
+        return replace(self, metrics={name: self.metrics[name] for name in names}, curves=curves)
 
 
 class Cost(NamedTuple):

@@ -30,9 +30,10 @@ def unit_ranks(saliency: Saliency, unit: Unit, *, least_first: bool = False) -> 
     """
     areas, _, length, height, width = saliency.shape
     t, y, x = (min(sides) for sides in zip(unit, (length, height, width), strict=True))
-    maps = rearrange(saliency, "a b t h w -> (a b) 1 t h w")
+    # summed with more digits than are compared, so that equal ones of different sizes are equal
+    maps = rearrange(saliency.cpu().double(), "a b t h w -> (a b) 1 t h w")
     pooled = functional.avg_pool3d(maps, (t, y, x), ceil_mode=True, count_include_pad=False)[:, 0]
-    worth = pooled.flatten(1)
+    worth = pooled.flatten(1).to(torch.float32).to(saliency.device)
     drawn = torch.randperm(worth.shape[1], generator=torch.Generator().manual_seed(0))
     drawn = drawn.to(worth.device)
     order = drawn[worth[:, drawn].argsort(dim=1, descending=True, stable=True)]

@@ -32,6 +32,7 @@ class _Randomised(SanityCheck):
     """
 
     stages: PositiveInt = 4
+    seed: int = 0
 
     higher_is_better: ClassVar[bool | None] = False
     citation: ClassVar[str] = "Adebayo et al., NeurIPS 2018"
@@ -46,7 +47,7 @@ class _Randomised(SanityCheck):
     def __call__(
         self, classifier: Classifier, explainer: Explainer, clips: Clips, attribution: Attribution
     ) -> Measure:
-        """Average over the stages; NaN for a network without weights."""
+        """Average over the stages, a map that has become flat as 0; NaN without weights."""
         found = []
         parts = _parts(classifier.net, self.stages)
         if not parts:
@@ -57,7 +58,10 @@ class _Randomised(SanityCheck):
             randomised = self._shuffled(classifier, named)
             again = explainer(randomised, clips, attribution.target)
             found.append(self.alike(attribution, again))
-        return torch.stack(found).mean(dim=0)
+        # a network of noise may show nothing, and nothing is like nothing
+        flat = attribution.saliency(self.polarity).flatten(2).std(dim=-1) == 0
+        likeness = torch.stack(found).nan_to_num(0).mean(dim=0)
+        return likeness.masked_fill(flat, float("nan"))
 
     def _shuffled(self, classifier: Classifier, layers: Sequence[str]) -> Classifier:
         """A copy, in which the parameters of these layers are shuffled."""

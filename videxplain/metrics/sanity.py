@@ -27,11 +27,9 @@ class SanityCheck(ABC):
 
     Attributes:
         polarity: How signed values become saliency.
-        seed: Together with a clip's name it fixes what is drawn.
     """
 
     polarity: Polarity = "positive"
-    seed: int = 0
 
     category: ClassVar[Category] = "sanity"
 
@@ -62,7 +60,13 @@ class LabelRandomisation(SanityCheck):
     """Likeness to the explanation of another class, drawn for each clip.
 
     A method that shows the same for every class does not explain this one.
+
+    Attributes:
+        polarity: How signed values become saliency.
+        seed: Together with a clip's name it fixes the class.
     """
+
+    seed: int = 0
 
     name: ClassVar[str] = "label_randomisation"
     higher_is_better: ClassVar[bool | None] = False
@@ -112,7 +116,13 @@ class FrameShuffle(_Frames):
     """Likeness to the explanation of the same pictures in a drawn order, picture by picture.
 
     Near 1, the explanation does not depend on motion.
+
+    Attributes:
+        polarity: How signed values become saliency.
+        seed: Together with a clip's name it fixes the order.
     """
+
+    seed: int = 0
 
     name: ClassVar[str] = "frame_shuffle"
 
@@ -177,6 +187,7 @@ class NoiseStability(SanityCheck):
     """
 
     spread: PositiveFloat = 0.02
+    seed: int = 0
 
     name: ClassVar[str] = "noise_stability"
     higher_is_better: ClassVar[bool | None] = True

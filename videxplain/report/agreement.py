@@ -69,7 +69,7 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
             between = _between(one, other)
             if between is None:
                 continue
-            for area in areas:
+            for area in (each for each in areas if each in maps[one] and each in maps[other]):
                 both = maps[one][area], maps[other][area]
                 size = _smaller(*both)
                 for each, values in zip((one, other), both, strict=True):
@@ -117,11 +117,12 @@ def _between(one: _Explained, other: _Explained) -> str | None:
 
 
 def _maps(explained: _Explained, areas: Sequence[float]) -> Mapping[float, Float[Tensor, "t h w"]]:
-    """The mask of each area, else the map, which is that of all areas."""
+    """The mask of each area that it has, or the one map for all areas."""
     attribution = load(explained.path)
     saliency = attribution.saliency(explained.polarity)[:, 0].float()
-    own = attribution.areas or ()
-    return {area: saliency[own.index(area) if area in own else 0] for area in areas}
+    if attribution.areas is None:
+        return dict.fromkeys(areas, saliency[0])
+    return dict(zip(attribution.areas, saliency, strict=True))
 
 
 def _smaller(one: Float[Tensor, "..."], other: Float[Tensor, "..."]) -> Size:

@@ -18,7 +18,11 @@ RANDOM = "random"
 """The method that every other should beat."""
 _FLOORS = (RANDOM, "center")
 """Methods that know nothing; a ranking of methods is one of the others."""
+_CHOICE = pl.col("method").str.split(" ").list.first()
+"""A method's name without the keys that tell it from others."""
 _CHANCE = 0.5
+_FEWEST = 8
+"""Clips below which the bootstrap calls too much significant, so that nothing is said."""
 _KEY = ("model", "pretrain_dataset", "metric")
 _SCHEMA = {
     "model": pl.String,
@@ -126,7 +130,7 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     judged = numbers.filter(pl.col("higher_is_better").is_not_null())
     for _, group in judged.group_by(*_KEY, maintain_order=True):
-        methods = group.filter(~pl.col("method").is_in(_FLOORS))
+        methods = group.filter(~_CHOICE.is_in(_FLOORS))
         parts = methods.group_by("method", "area", maintain_order=True)
         pairs = [found for _, own in parts if len(found := _pairs(own, group))]
         if not pairs:
@@ -136,7 +140,8 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
         rows.append(
             {key: group.row(0, named=True)[key] for key in _KEY}
             | {"pairs": len(won), "better_than_random": won["won"].mean(), "low": low, "high": high}
-            | {"consistency": _consistency(methods), "reliable": low > _CHANCE}
+            | {"consistency": _consistency(methods)}
+            | {"reliable": low > _CHANCE if won["clip"].n_unique() >= _FEWEST else None}
         )
     return pl.DataFrame(rows, _RELIABILITY)
 
@@ -155,12 +160,20 @@ def _better(job: Finished, metric: str) -> bool | None:
 
 def _against_random(own: pl.DataFrame, group: pl.DataFrame) -> dict[str, Any]:
     pairs = _pairs(own, group)
-    if own["method"][0] == RANDOM or own["higher_is_better"][0] is None or not len(pairs):
+    if (
+        own.select(_CHOICE)["method"][0] == RANDOM
+        or own["higher_is_better"][0] is None
+        or not len(pairs)
+    ):
         return {"beats_random": None, "better_than_random": None}
     value, random = pl.col("value"), pl.col("random")
     compared = pairs.select(won=wins(value, random), rise=value - random)
     low, _ = interval(compared["rise"].to_numpy())
-    return {"beats_random": compared["won"].mean(), "better_than_random": low > 0}
+    enough = len(compared) >= _FEWEST
+    return {
+        "beats_random": compared["won"].mean(),
+        "better_than_random": low > 0 if enough else None,
+    }
 
 
 def _pairs(own: pl.DataFrame, group: pl.DataFrame) -> pl.DataFrame:
@@ -170,10 +183,11 @@ def _pairs(own: pl.DataFrame, group: pl.DataFrame) -> pl.DataFrame:
         own: Of a method at one area.
         group: Of all methods.
     """
-    random = group.filter(pl.col("method") == RANDOM)
+    random = group.filter(_CHOICE == RANDOM)
     at_area = random.filter(pl.col("area").eq_missing(own["area"][0]))
     random = at_area if len(at_area) else random.filter(pl.col("area").is_null())
-    joined = own.join(random.select("clip", random="value"), on="clip")
+    drawn = random.group_by("clip").agg(random=pl.col("value").mean())  # of all its seeds
+    joined = own.join(drawn, on="clip", maintain_order="left")
     sign = 1 if own["higher_is_better"][0] else -1
     return joined.select("clip", pl.col("value") * sign, pl.col("random") * sign)
 

@@ -9,6 +9,9 @@ from videxplain.errors import ConfigError
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
 from videxplain.sinks.sweep_folder import SweepFolder
 
+_SHOWN_ELSEWHERE = ("batch_size", "perturb_area")
+"""Keys that do not make another method: one changes no result, the other is a column."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -82,16 +85,16 @@ def _outcome(folder: Path) -> Outcome | None:
 def _name(outcome: Outcome, group: str, outcomes: Mapping[Path, Outcome]) -> str:
     """The choice, and those of its keys in which jobs of this choice differ."""
     choice = outcome["config"]["choices"][group]
+    own = _flat(outcome["config"][group])
     alike = [
         _flat(each["config"][group])
         for each in outcomes.values()
         if each["config"]["choices"][group] == choice
     ]
-    own = _flat(outcome["config"][group])
     told = [
         f"{key}={value}"
         for key, value in own.items()
-        if any(other.get(key) != value for other in alike)
+        if key not in _SHOWN_ELSEWHERE and any(other.get(key) != value for other in alike)
     ]
     return " ".join([choice, *told])
 

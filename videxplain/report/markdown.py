@@ -49,7 +49,9 @@ def _said(rows: pl.DataFrame, reliability: pl.DataFrame) -> str:
             sentences.append(
                 f"Clips agree on the order of the methods to {row['consistency']:.2f}."
             )
-        if not row["reliable"]:
+        if row["reliable"] is None:
+            sentences.append("These are too few clips to tell whether it can be trusted.")
+        elif not row["reliable"]:
             sentences.append("**It cannot tell these methods from noise.**")
     return " ".join(sentence for sentence in sentences if sentence)
 

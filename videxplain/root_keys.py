@@ -1,0 +1,75 @@
+"""Types and ranges of the root keys that no part of the configuration checks."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from videxplain.errors import ConfigError, unknown_name
+
+_NAMED = {
+    "polarity": ("positive", "negative", "both"),
+    "precision": ("float32", "bfloat16"),
+}
+_OPTIONAL_TEXT = (str, type(None))
+_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    ("videos_dir", _OPTIONAL_TEXT, "a path; quote one that is a number"),
+    ("outputs_dir", str, "a path; quote one that is a number"),
+    ("weights", str, "auto, random, a published name, or a path"),
+    ("weights_dir", _OPTIONAL_TEXT, "a path"),
+    ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
+    ("overwrite", bool, "true or false"),
+    ("seed", int, "a whole number"),
+    (
+        "optimizer",
+        dict,
+        "its keys, as in optimizer.learning_rate=0.1; perturb=paper or perturb=quick chooses one",
+    ),
+)
+_LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
+
+
+def check_values(plain: Mapping[Any, Any]) -> None:
+    """Types and ranges of the root keys that no part of the configuration checks.
+
+    Raises:
+        ConfigError: If one cannot be used.
+    """
+    for key, kinds, allowed in _TYPES:
+        if not isinstance(plain[key], kinds):
+            message = f"{key}={plain[key]!r}: give {allowed}"
+            raise ConfigError(message)
+    for key in ("batch_size", "threads"):
+        value = plain[key]
+        optional = key == "threads" and value is None
+        if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            message = f"{key}={value!r}: give a whole number, at least 1"
+            raise ConfigError(message)
+    if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
+        message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
+        raise ConfigError(message)
+    label = plain["save_label"]
+    if label is not None and not _LABEL.fullmatch(str(label)):
+        message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
+        raise ConfigError(message)
+    _check_named(plain)
+
+
+def map_areas(given: Any) -> list[float]:  # noqa: ANN401
+    """Areas as a list, from one, several or none.
+
+    Raises:
+        ConfigError: If they are none.
+    """
+    areas = given if isinstance(given, list) else [] if given is None else [given]
+    known = all(isinstance(area, (int, float)) and 0 < area < 1 for area in areas)
+    if known and len(set(areas)) == len(areas):
+        return [float(area) for area in areas]
+    message = f"map_area={given!r}: give shares between 0 and 1, each once, as in [0.05,0.1]"
+    raise ConfigError(message)
+
+
+def _check_named(plain: Mapping[Any, Any]) -> None:
+    """Root keys that take one of a few words."""
+    for key, allowed in _NAMED.items():
+        if plain[key] not in allowed:
+            raise ConfigError(unknown_name(key, str(plain[key]), allowed))
