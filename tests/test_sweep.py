@@ -85,8 +85,8 @@ def test_a_key_that_a_swept_method_lacks(run: Run) -> None:
     ran = run("-m", *QUICK, "method=step,grad", "method.variant=delete")
     assert ran.code == 2
     assert ran.err.splitlines() == [
-        "videxplain: method=grad has no key 'variant': sweep the methods that have it (2d_ep, 3d_ep, "
-        "step) in a command of their own (1 job, the first method=grad)",
+        "videxplain: method=grad has no key 'variant': sweep the methods that have it "
+        "(2d_ep, 3d_ep, step) in a command of their own (1 job, the first method=grad)",
     ]
 
 
