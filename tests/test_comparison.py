@@ -28,17 +28,19 @@ def numbers(values: dict[str, list[float]], *, better: bool | None = True) -> pl
         {
             "model": "net",
             "pretrain_dataset": "data",
+            "setting": "",
+            "metric": "score",
             "method": method,
             "area": None,
             "clip": f"clip {number}",
-            "metric": "score",
+            "visible_area": None,
             "higher_is_better": better,
             "value": value,
         }
         for method, each in values.items()
         for number, value in enumerate(each)
     ]
-    schema = {"area": pl.Float64, "higher_is_better": pl.Boolean}
+    schema = {"area": pl.Float64, "visible_area": pl.Float64, "higher_is_better": pl.Boolean}
     return pl.DataFrame(rows, schema_overrides=schema)
 
 
@@ -124,6 +126,46 @@ def test_each_clip_is_compared_with_its_own_random() -> None:
     assert compare(numbers(values))["better_than_random"].to_list() == [True, None]
 
 
+def masks(method: str, areas: Mapping[float, tuple[float, float]]) -> pl.DataFrame:
+    """Ten clips' masks: what each area asked for keeps, and what it is worth."""
+    each = [
+        numbers({method: [value] * 10}).with_columns(
+            area=pl.lit(area), visible_area=pl.lit(visible)
+        )
+        for area, (visible, value) in areas.items()
+    ]
+    return pl.concat(each)
+
+
+def test_random_keeps_as_much_as_the_mask_beside_it() -> None:
+    """A mask of .15 that was searched for .05 is compared with random's halfway from .1 to .2."""
+    random = masks("random", {0.05: (0.05, 0.0), 0.1: (0.1, 0.2), 0.2: (0.2, 0.6)})
+    lucky = masks("3d_ep", {0.05: (0.15, 0.39), 0.1: (0.3, 0.9)})
+    good = masks("step", {0.05: (0.15, 0.41)})
+    table = compare(pl.concat([random, lucky, good]))
+    told = {(row["method"], row["area"]): row for row in table.to_dicts()}
+    assert told["3d_ep", 0.05]["better_than_random"] is False
+    assert told["step", 0.05]["better_than_random"] is True
+    assert told["3d_ep", 0.1]["better_than_random"] is None, "random has no mask of .3"
+    assert reliability(pl.concat([random, lucky, good]))["pairs"].to_list() == [20]
+    unknown = compare(pl.concat([random, lucky, good]).with_columns(visible_area=None))
+    told = {(row["method"], row["area"]): row for row in unknown.to_dicts()}
+    assert told["3d_ep", 0.1]["better_than_random"] is True, "by the area asked for"
+
+
+def test_the_best_is_one_of_masks_as_large() -> None:
+    small, large = masks("step", {0.1: (0.1, 0.5)}), masks("3d_ep", {0.1: (0.15, 0.9)})
+    same = masks("grad", {0.1: (0.104, 0.4)})
+    assert compare(pl.concat([small, large]))["best"].to_list() == [None, None]
+    table = compare(pl.concat([small, same]))
+    assert table.select("method", "best").rows() == [("grad", False), ("step", True)]
+    less = compare(pl.concat([small, same]).with_columns(higher_is_better=False))
+    assert less["best"].to_list() == [True, False]
+    assert compare(small)["best"].to_list() == [None], "alone, it is no best"
+    maps = numbers({"a": [0.1], "b": [0.2]})
+    assert compare(maps)["best"].to_list() == [False, True]
+
+
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four methods on four clips, searched for a few iterations."""
@@ -163,7 +205,7 @@ def test_the_files_of_a_comparison(
     assert "| random " in text
     agreed = pl.read_csv(folder / "agreement.csv")
     assert len(agreed) == 6 * 2, "pairs of methods, at two areas"
-    for name in ("areas_tiny_tsm.png", "curves_tiny_tsm.png"):
+    for name in ("areas_tiny_tsm_shapes.png", "curves_tiny_tsm_shapes.png"):
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 300
 
@@ -197,6 +239,39 @@ def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
     assert names == {"3d_ep variant=preserve", "3d_ep variant=delete"}
 
 
+def test_clips_and_classes_told_apart(
+    outputs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Jobs that explain something else are not averaged with each other."""
+    monkeypatch.chdir(tmp_path)
+    run = runner("videxplain", cli.main, monkeypatch, capsys)
+    common = ("data=shapes", "data.num_clips=1", "method=center,grad", "logger=none")
+    less = ("metrics=[top_precision]", "data.seed=0,1", "target=label,predicted")
+    assert run("-m", *common, *less).code == 0
+    assert (
+        run("-m", *common, "metrics=[top_precision]", "metrics.top_precision.share=0.5").code == 0
+    )
+    jobs = finished(Path("outputs"))
+    assert {job.setting for job in jobs} == {
+        f"target={target} data.seed={seed}" for target in ("label", "predicted") for seed in (0, 1)
+    }
+    assert {job.label("top_precision") for job in jobs} == {
+        "top_precision share=0.05",
+        "top_precision share=0.5",
+    }
+    table = compare(measured(jobs))
+    assert table["clips"].to_list() == [1] * 10, "4 settings of 2 methods, and 1 with another share"
+    text = markdown.comparison(table, reliability(measured(jobs)), agreement(jobs, [0.1]))
+    assert "## tiny_tsm (shapes), target=predicted data.seed=1" in text
+    assert set(agreement(jobs, [0.1])["setting"]) == {job.setting for job in jobs}
+    files = [name for name, _ in plots.area_plots(table)]
+    assert len(files) == len(set(files)) == 4
+    assert {job.setting for job in finished(outputs)} == {""}
+
+
 def test_a_method_without_the_area_is_not_compared_there(outputs: Path) -> None:
     jobs = [job for job in finished(outputs) if job.method in ("grad", "3d_ep")]
     assert agreement(jobs, [0.1, 0.15])["area"].to_list() == [0.1]
@@ -207,7 +282,7 @@ def single(folder: Path, values: Mapping[str, float | None]) -> Finished:
     record = {"clip": "a", "area": None, "target": "up", "metrics": values}
     measures = {name: {"higher_is_better": True} for name in values}
     outcome = {"records": [record], "measures": measures, "config": {"polarity": "positive"}}
-    return Finished(folder, "net", "data", "grad", outcome)
+    return Finished(folder, "net", "data", "", "grad", {}, outcome)
 
 
 def test_one_method_on_one_clip(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import videxplain as vx
 from tests.commands import Ran, runner
 from tests.outputs import results
 from videxplain import cli, evaluate_cli
@@ -82,6 +84,23 @@ def test_results_of_another_configuration_are_refused(commands: Commands) -> Non
     ran = evaluate("outputs", "metrics=[gini]")
     assert ran.code == 2
     assert "is not the one that was explained" in ran.err
+
+
+def test_other_weights_are_refused(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain, evaluate = commands
+    weights = Path("weights.pth")
+    own = vx.load_model("tiny_tsm", device="cpu").net.state_dict()
+    torch.save(own, weights)
+    given = (f"weights={weights}", "method=center", "metrics=[visible_area]")
+    assert explain(*FEW[:2], *given).code == 0
+    torch.save({name: value * 2 for name, value in own.items()}, weights)
+    monkeypatch.setattr("videxplain.runner._last_classifier", None)  # as in another process
+    (path,) = results()
+    before = path.read_bytes()
+    ran = evaluate("outputs", "metrics=[gini]")
+    assert ran.code == 2
+    assert "was made with other weights: explain anew, or give those" in ran.err
+    assert path.read_bytes() == before
 
 
 def test_metrics_follow_the_method_that_was_run(commands: Commands) -> None:

@@ -13,7 +13,7 @@ from videxplain.methods.center import Center
 from videxplain.methods.random import Random
 from videxplain.metrics.insertion import InsertionAUC
 from videxplain.models.classifier import VideoClassifier
-from videxplain.types import Attribution, Clips
+from videxplain.types import Attribution, Classifier, Clips
 
 T, H, W = 8, 32, 32
 BOX = (slice(0, 3), slice(8, 16), slice(16, 24))
@@ -109,6 +109,59 @@ def test_randomisation_tells_what_ignores_the_weights(
         assert check(oracle, method, clips, ignorant).item() == pytest.approx(1)
     after = oracle.net.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before), "the network is as it was"
+
+
+class Layered(nn.Module):
+    """Four layers with weights, so that their order can be told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv3d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm3d(4)
+        self.two = nn.Conv3d(4, 4, 3, padding=1, stride=2)
+        self.head = nn.Linear(4, 2)
+        self.norm.weight.data = torch.linspace(0.5, 2, 4)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        features = self.two(self.norm(self.one(frames)).relu()).relu()
+        answer: Tensor = self.head(features.mean(dim=(2, 3, 4)))
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        (
+            "cascading_randomisation",
+            ["head", "head two", "head norm two", "head norm one two"],
+        ),
+        ("independent_randomisation", ["head", "two", "norm", "one"]),
+    ],
+)
+def test_layers_are_randomised_from_the_output_to_the_input(
+    name: str, changed: list[str], clips: Clips
+) -> None:
+    classifier = VideoClassifier(Layered(), frames=T, size=(H, W))
+    before = {key: value.clone() for key, value in classifier.net.named_parameters()}
+    seen: list[str] = []
+
+    class Looking(Center):
+        def __call__(
+            self, classifier: Classifier, clips: Clips, target: Tensor
+        ) -> Attribution:
+            assert isinstance(classifier, VideoClassifier)
+            now = dict(classifier.net.named_parameters())
+            other = {key for key in before if not torch.equal(before[key], now[key])}
+            seen.append(" ".join(sorted({key.partition(".")[0] for key in other})))
+            plain, quick = classifier(clips.frames), classifier.accelerated(clips.frames)
+            torch.testing.assert_close(quick, plain)
+            assert not torch.allclose(plain, whole), "its answer is not that of the network"
+            return super().__call__(classifier, clips, target)
+
+    whole = classifier.accelerated(clips.frames)
+    check: Check = catalog.build(catalog.section("metrics", name), "metrics")[name]
+    check(classifier, Looking(), clips, Center()(classifier, clips, TARGET))
+    assert seen == changed
 
 
 def test_insertion_ranks_the_true_attribution_first(oracle: VideoClassifier, clips: Clips) -> None:

@@ -38,8 +38,8 @@ _NOTHING = {"metrics": "metrics=[]", "logger": "logger=none"}
 """Groups that may be empty, and how."""
 _HASH_DIGITS = 12
 _HASHED = ("model", "pretrain_dataset", "method", "data", "target", "metrics", "precision")
-_NOT_HASHED = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
-"""Keys of a model that say where its weights are; the digest says which they are."""
+WHERE_WEIGHTS_ARE = ("weights", "weights_dir", "checkpoints", "checkpoint", "otherwise")
+"""Keys of a model; the digest says which weights they are."""
 _SHARD = "shard"
 _CUT = ("batch_size", _SHARD)
 """Keys that say in which pieces the work is done."""
@@ -176,7 +176,7 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         weights_sha256: Digest of the network's weights.
     """
     read: dict[str, Any] = {key: config.get(key) for key in _HASHED}
-    read["model"] = _without(config["model"], _NOT_HASHED)
+    read["model"] = _without(config["model"], WHERE_WEIGHTS_ARE)
     read["method"] = uncut(config["method"])
     read["data"] = uncut(config["data"])
     metrics = config.get("metrics") or {}

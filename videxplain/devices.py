@@ -7,6 +7,7 @@ import re
 
 import joblib
 import torch
+from torch import Tensor
 
 from videxplain.errors import ConfigError
 
@@ -57,6 +58,11 @@ def pick_device(choice: str) -> torch.device:
     if choice == "cuda" and worker:
         return torch.device(kind, (int(worker[1]) - 1) % torch.cuda.device_count())
     return torch.device(choice)
+
+
+def in_float64(values: Tensor) -> Tensor:
+    """The same numbers in float64; on the CPU where their device has none (MPS)."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def use_threads(wanted: int | None) -> None:

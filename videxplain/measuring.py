@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from videxplain.measures import Check, Curve, Curved, Metric, Ranking
 from videxplain.metrics.masks import cut
@@ -33,6 +34,11 @@ class _Measured:
     areas: Sequence[float | None]
     numbers: Mapping[str, Measure]
     curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    def number(self, metric: str, area: int, clip: int) -> float:
+        """One clip's at one area; NaN where it was not measured."""
+        measured = self.numbers.get(metric)
+        return math.nan if measured is None else float(measured[area, clip])
 
 
 @dataclass(frozen=True)
@@ -69,31 +75,36 @@ class Measuring:
         measured = [self._measure(clips, attribution)]
         if attribution.areas is None and map_areas:
             measured.append(self._measure_cuts(clips, cut(attribution, map_areas, polarity)))
+        answers = self._answers(clips, attribution, logits)
+        return [
+            Record(
+                clip=clip,
+                area=area,
+                **answers[b],
+                metrics={metric.name: each.number(metric.name, a, b) for metric in self.metrics},
+                curves={name: curve.of(a, b) for name, curve in each.curves.items()},
+            )
+            for b, clip in enumerate(clips.names)
+            for each in measured
+            for a, area in enumerate(each.areas)
+        ]
+
+    def _answers(
+        self, clips: Clips, attribution: Attribution, logits: Logits
+    ) -> list[Mapping[str, Any]]:
+        """What the network says of each whole clip, beside its class and the one explained."""
         names = self.classifier.class_names
         whole, predicted = probability(logits, attribution.target), logits.argmax(dim=1)
-        rows = []
-        for b, clip in enumerate(clips.names):
-            label = clips.label(b)
-            rows += [
-                Record(
-                    clip=clip,
-                    area=area,
-                    label=None if label is None else names[label],
-                    target=names[int(attribution.target[b])],
-                    prediction=names[int(predicted[b])],
-                    probability=float(whole[b]),
-                    metrics={
-                        metric.name: float(each.numbers[metric.name][a, b])
-                        if metric.name in each.numbers
-                        else math.nan
-                        for metric in self.metrics
-                    },
-                    curves={name: curve.of(a, b) for name, curve in each.curves.items()},
-                )
-                for each in measured
-                for a, area in enumerate(each.areas)
-            ]
-        return rows
+        labels = [clips.label(b) for b in range(len(clips))]
+        return [
+            {
+                "label": None if label is None else names[label],
+                "target": names[int(attribution.target[b])],
+                "prediction": names[int(predicted[b])],
+                "probability": float(whole[b]),
+            }
+            for b, label in enumerate(labels)
+        ]
 
     def _measure(self, clips: Clips, attribution: Attribution) -> _Measured:
         numbers: dict[str, Measure] = {}

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-import torch
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from videxplain.baselines import Baseline, make_baseline
 from videxplain.chunks import logits_of
+from videxplain.devices import in_float64
 from videxplain.measures import Category
 from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Measure, Scores, Targets
@@ -51,9 +51,9 @@ class Completeness:
             self._scores(classifier, frames, attribution.target)
             for frames in (clips.frames, nothing)
         )
-        total = values.double().sum(dim=(2, 3, 4, 5))
+        total = in_float64(values).sum(dim=(2, 3, 4, 5))
         return ((total - (whole - none)).abs() / (whole - none).abs()).to(values)
 
     def _scores(self, classifier: Classifier, frames: Frames, target: Targets) -> Scores:
-        logits = logits_of(classifier, frames, self.batch_size)
-        return SCORES[self.score](logits.to(torch.float64), target)
+        logits = in_float64(logits_of(classifier, frames, self.batch_size))
+        return SCORES[self.score](logits, target.to(logits.device))

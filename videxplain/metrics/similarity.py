@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from videxplain.devices import in_float64
 from videxplain.filters import largest
 
 Sets = Float[Tensor, "*sets n"]
@@ -39,7 +40,7 @@ def ranks(values: Sets) -> Float[Tensor, "*sets n"]:
     ordered = values.sort(dim=-1).values
     below = torch.searchsorted(ordered, values.contiguous())
     not_above = torch.searchsorted(ordered, values.contiguous(), right=True)
-    return (below + not_above).double() / 2
+    return in_float64(below + not_above) / 2
 
 
 def most(values: Sets, share: float) -> Sets:
@@ -55,7 +56,7 @@ def most(values: Sets, share: float) -> Sets:
 def correlation(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:
     """Pearson's coefficient; NaN where all values of a set are equal."""
     first, second = (
-        each.double() - each.double().mean(dim=-1, keepdim=True) for each in (one, other)
+        each - each.mean(dim=-1, keepdim=True) for each in map(in_float64, (one, other))
     )
     norms = first.square().sum(dim=-1) * second.square().sum(dim=-1)
     return (first * second).sum(dim=-1) / norms.sqrt()

@@ -11,6 +11,7 @@ import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from videxplain.devices import in_float64
 from videxplain.measures import NOTHING, Category
 from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity, Saliency
 
@@ -57,10 +58,10 @@ class Gini(_Spread):
 
     def describe(self, saliency: Saliency) -> Measure:
         """Rank the voxels of each clip and area."""
-        values = saliency.flatten(2).double().sort(dim=-1).values
+        values = in_float64(saliency.flatten(2)).sort(dim=-1).values
         count = values.shape[-1]
         weights = (count - torch.arange(count, device=values.device) - 0.5) / count
-        return (1 - 2 * (values * weights).sum(dim=-1) / values.sum(dim=-1)).float()
+        return (1 - 2 * (values * weights).sum(dim=-1) / values.sum(dim=-1)).to(saliency)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -76,10 +77,10 @@ class Entropy(_Spread):
 
     def describe(self, saliency: Saliency) -> Measure:
         """Over space and time."""
-        values = saliency.flatten(2).double()
+        values = in_float64(saliency.flatten(2))
         shares = values / values.sum(dim=-1, keepdim=True)
         entropy: Measure = torch.special.entr(shares).sum(dim=-1)
-        return (entropy / math.log(values.shape[-1])).float()
+        return (entropy / math.log(values.shape[-1])).to(saliency)
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812
 
+from videxplain.devices import in_float64
 from videxplain.models import kernels
 from videxplain.models.kernels import LAYOUTS, Geometry
 
@@ -82,7 +83,7 @@ def _weights(convolution: Convolution, norm: BatchNorm | None) -> tuple[Tensor, 
     if norm is None:
         return weight, bias
     factor, shift = _affine(norm)
-    before = 0.0 if bias is None else bias.double()
+    before = 0.0 if bias is None else in_float64(bias)
     folded = weight * factor.to(weight).reshape(-1, *[1] * (weight.dim() - 1))
     return folded, (shift + before * factor).to(weight)
 
@@ -91,7 +92,7 @@ def _affine(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     """What a batch norm multiplies each channel by, and adds to it, in float64."""
     device = torch.as_tensor(norm.running_var).device
     mean, variance, scale, shift = (
-        torch.as_tensor(each, dtype=torch.float64, device=device).detach()
+        in_float64(torch.as_tensor(each, device=device).detach())
         for each in (
             norm.running_mean,
             norm.running_var,

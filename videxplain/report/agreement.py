@@ -25,7 +25,7 @@ from videxplain.sinks.disk import load
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Polarity
 
-_NAMES = ("between", "model", "method", "other_model", "other_method")
+_NAMES = ("between", "setting", "model", "method", "other_model", "other_method")
 _SCHEMA = {
     **dict.fromkeys(_NAMES, pl.String),
     "area": pl.Float64,
@@ -41,6 +41,7 @@ Size = tuple[int, int, int]
 class _Explained:
     """A clip, explained by a job."""
 
+    setting: str
     model: str
     method: str
     path: Path
@@ -56,10 +57,10 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
             mask for it, that one counts, else its map.
 
     Returns:
-        Columns between (methods or models), model, method, other_model, other_method, area, clips,
-        rank_correlation (Spearman's, over all voxels), overlap (intersection over union of the most
-        salient ones); means over the clips that both explain for the same class. Maps of different
-        sizes are brought to the smaller one.
+        Columns between (methods or models), setting, model, method, other_model, other_method,
+        area, clips, rank_correlation (Spearman's, over all voxels), overlap (intersection over
+        union of the most salient ones); means over the clips that both explain for the same class.
+        Maps of different sizes are brought to the smaller one.
     """
     found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for explained in _by_clip(jobs).values():
@@ -76,7 +77,15 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
                     if (each, area, size) not in prepared:  # ranks take longer than comparing them
                         prepared[each, area, size] = _prepare(values, size, area)
                 first, second = prepared[one, area, size], prepared[other, area, size]
-                key = (between, one.model, one.method, other.model, other.method, str(area))
+                key = (
+                    between,
+                    one.setting,
+                    one.model,
+                    one.method,
+                    other.model,
+                    other.method,
+                    str(area),
+                )
                 alike = (
                     correlation(first[0], second[0]),
                     intersection_over_union(first[1], second[1]),
@@ -106,11 +115,15 @@ def _by_clip(jobs: Sequence[Finished]) -> Mapping[tuple[str, str], list[_Explain
         for clip, target in targets.items():
             path = job.folder / "attributions" / f"{clip_slug(clip)}.npz"
             polarity = job.outcome["config"]["polarity"]
-            clips[clip, target].append(_Explained(job.model, job.method, path, polarity))
+            clips[clip, target].append(
+                _Explained(job.setting, job.model, job.method, path, polarity)
+            )
     return clips
 
 
 def _between(one: _Explained, other: _Explained) -> str | None:
+    if one.setting != other.setting:
+        return None
     if one.model == other.model:
         return "methods"
     return "models" if one.method == other.method else None

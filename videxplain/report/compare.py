@@ -7,12 +7,9 @@ import polars as pl
 
 from videxplain.report import markdown, plots
 from videxplain.report.agreement import agreement
-from videxplain.report.comparison import compare, measured, reliability
+from videxplain.report.comparison import TYPICAL_AREA, compare, measured, reliability
 from videxplain.report.finished import finished
 from videxplain.sinks.files import write_whole
-
-_MAP_AREA = 0.1
-"""Where no job has areas, maps are compared by as much of the clip."""
 
 
 def write_comparison(folder: Path) -> Path:
@@ -31,7 +28,7 @@ def write_comparison(folder: Path) -> Path:
     """
     jobs = finished(folder)
     numbers = measured(jobs)
-    areas = numbers["area"].drop_nulls().unique().sort().to_list() or [_MAP_AREA]
+    areas = numbers["area"].drop_nulls().unique().sort().to_list() or [TYPICAL_AREA]
     tables = {
         "comparison": compare(numbers),
         "reliability": reliability(numbers),

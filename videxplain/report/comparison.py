@@ -11,33 +11,33 @@ import numpy as np
 import polars as pl
 
 from videxplain.errors import ConfigError
+from videxplain.report.chance import CHOICE, FLOORS, RANDOM, beside_random
 from videxplain.report.finished import Finished
 from videxplain.report.statistics import consistency, interval, wins
 
-RANDOM = "random"
-"""The method that every other should beat."""
-_FLOORS = (RANDOM, "center")
-"""Methods that know nothing; a ranking of methods is one of the others."""
-_CHOICE = pl.col("method").str.split(" ").list.first()
-"""A method's name without the keys that tell it from others."""
+TYPICAL_AREA = 0.1
+"""Where one area must do: of maps without areas, of curves."""
+NETWORK = ("model", "pretrain_dataset", "setting")
+"""Columns of what explains the same."""
+KEY = (*NETWORK, "metric")
+"""Columns of what is compared with each other."""
 _CHANCE = 0.5
 _FEWEST = 8
 """Clips below which the bootstrap calls too much significant, so that nothing is said."""
-_KEY = ("model", "pretrain_dataset", "metric")
+_AS_LARGE = 0.05
+"""Masks that keep as much, but for this share, can be told better or worse than each other."""
+_NAMES = dict.fromkeys(KEY, pl.String)
 _SCHEMA = {
-    "model": pl.String,
-    "pretrain_dataset": pl.String,
+    **_NAMES,
     "method": pl.String,
     "area": pl.Float64,
     "clip": pl.String,
-    "metric": pl.String,
+    "visible_area": pl.Float64,
     "higher_is_better": pl.Boolean,
     "value": pl.Float64,
 }
 _RELIABILITY = {
-    "model": pl.String,
-    "pretrain_dataset": pl.String,
-    "metric": pl.String,
+    **_NAMES,
     "pairs": pl.Int64,
     "better_than_random": pl.Float64,
     "low": pl.Float64,
@@ -57,17 +57,20 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
         ConfigError: If nothing was measured, or the results are of an older version.
 
     Returns:
-        Columns model, pretrain_dataset, method, area (null for a map), clip, metric,
-        higher_is_better (null for a description), value.
+        Columns model, pretrain_dataset, setting, metric, method, area (null for a map), clip,
+        visible_area (null if it was not measured), higher_is_better (null for a description) and
+        value.
     """
     rows = [
         {
             "model": job.model,
             "pretrain_dataset": job.pretrain_dataset,
+            "setting": job.setting,
+            "metric": job.label(name),
             "method": job.method,
             "area": record["area"],
             "clip": record["clip"],
-            "metric": name,
+            "visible_area": record["metrics"].get("visible_area"),
             "higher_is_better": _better(job, name),
             "value": value,
         }
@@ -91,25 +94,28 @@ def compare(numbers: pl.DataFrame) -> pl.DataFrame:
         numbers: From `measured`.
 
     Returns:
-        Columns model, pretrain_dataset, metric, higher_is_better, method, area, clips, mean, low,
-        high, beats_random: share of the clips on which the method is better than random at the same
-        area (its map, where it has none there), and better_than_random: whether the mean of the
-        differences is, its whole interval. Both are null for a description and without ``random``.
+        Columns model, pretrain_dataset, setting, metric, higher_is_better, method, area,
+        visible_area, clips, mean, low, high, beats_random: share of the clips on which the method
+        is better than random by masks as large (its map, where it has no masks), and
+        better_than_random: whether the mean of the differences is, its whole interval; both are
+        null for a description and where ``random`` has nothing to compare with. best: whether no
+        method has a better mean; null where their masks are not as large as each other.
     """
     rows: list[dict[str, Any]] = []
-    for _, group in numbers.group_by(*_KEY, maintain_order=True):
+    for _, group in numbers.group_by(*KEY, maintain_order=True):
+        random = group.filter(CHOICE == RANDOM)
         for _, own in group.group_by("method", "area", maintain_order=True):
             first = own.row(0, named=True)
             values = own["value"].to_numpy()
             low, high = interval(values)
             rows.append(
-                {key: first[key] for key in (*_KEY, "higher_is_better", "method", "area")}
+                {key: first[key] for key in (*KEY, "higher_is_better", "method", "area")}
+                | {"visible_area": own["visible_area"].mean()}
                 | {"clips": len(values), "mean": float(values.mean()), "low": low, "high": high}
-                | _against_random(own, group)
+                | _against_random(own, random)
             )
-    return pl.DataFrame(rows, infer_schema_length=None).sort(
-        *_KEY, "area", "method", maintain_order=True
-    )
+    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(best=_best())
+    return table.sort(*KEY, "area", "method", maintain_order=True)
 
 
 def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
@@ -122,23 +128,23 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
         numbers: From `measured`.
 
     Returns:
-        Columns model, pretrain_dataset, metric, pairs (of clip and method, at each area),
+        Columns model, pretrain_dataset, setting, metric, pairs (of clip and method, at each area),
         better_than_random (share of them), low, high, consistency (of the clips' rankings of the
         methods), reliable: whether the whole interval lies above one half. Without ``random``, or
         with nothing else, there is no row.
     """
     rows: list[dict[str, Any]] = []
     judged = numbers.filter(pl.col("higher_is_better").is_not_null())
-    for _, group in judged.group_by(*_KEY, maintain_order=True):
-        methods = group.filter(~_CHOICE.is_in(_FLOORS))
+    for _, group in judged.group_by(*KEY, maintain_order=True):
+        methods, random = group.filter(~CHOICE.is_in(FLOORS)), group.filter(CHOICE == RANDOM)
         parts = methods.group_by("method", "area", maintain_order=True)
-        pairs = [found for _, own in parts if len(found := _pairs(own, group))]
+        pairs = [found for _, own in parts if len(found := beside_random(own, random))]
         if not pairs:
             continue
         won = pl.concat(pairs).with_columns(won=wins(pl.col("value"), pl.col("random")))
         low, high = interval(won.group_by("clip").agg(pl.col("won").mean())["won"].to_numpy())
         rows.append(
-            {key: group.row(0, named=True)[key] for key in _KEY}
+            {key: group.row(0, named=True)[key] for key in KEY}
             | {"pairs": len(won), "better_than_random": won["won"].mean(), "low": low, "high": high}
             | {"consistency": _consistency(methods)}
             | {"reliable": low > _CHANCE if won["clip"].n_unique() >= _FEWEST else None}
@@ -158,38 +164,30 @@ def _better(job: Finished, metric: str) -> bool | None:
     return better
 
 
-def _against_random(own: pl.DataFrame, group: pl.DataFrame) -> dict[str, Any]:
-    pairs = _pairs(own, group)
-    if (
-        own.select(_CHOICE)["method"][0] == RANDOM
-        or own["higher_is_better"][0] is None
-        or not len(pairs)
-    ):
+def _best() -> pl.Expr:
+    """Of the methods in a column: of one metric at one area."""
+    column = (*KEY, "area")
+    extreme = pl.when("higher_is_better").then(pl.col("mean").max()).otherwise(pl.col("mean").min())
+    kept = pl.col("visible_area")
+    alike = kept.max().over(column) <= (1 + _AS_LARGE) * kept.min().over(column)
+    several = pl.len().over(column) > 1
+    comparable = pl.col("area").is_null() | kept.is_null().any().over(column) | alike
+    judged = pl.col("higher_is_better").is_not_null()
+    return pl.when(judged & several & comparable).then(pl.col("mean") == extreme.over(column))
+
+
+def _against_random(own: pl.DataFrame, random: pl.DataFrame) -> dict[str, Any]:
+    pairs = beside_random(own, random)
+    is_random = own.select(CHOICE)["method"][0] == RANDOM
+    if is_random or own["higher_is_better"][0] is None or not len(pairs):
         return {"beats_random": None, "better_than_random": None}
-    value, random = pl.col("value"), pl.col("random")
-    compared = pairs.select(won=wins(value, random), rise=value - random)
+    value, drawn = pl.col("value"), pl.col("random")
+    compared = pairs.select(won=wins(value, drawn), rise=value - drawn)
     low, _ = interval(compared["rise"].to_numpy())
-    enough = len(compared) >= _FEWEST
     return {
         "beats_random": compared["won"].mean(),
-        "better_than_random": low > 0 if enough else None,
+        "better_than_random": low > 0 if len(compared) >= _FEWEST else None,
     }
-
-
-def _pairs(own: pl.DataFrame, group: pl.DataFrame) -> pl.DataFrame:
-    """Values and random's for the same clip, both so that more is better.
-
-    Args:
-        own: Of a method at one area.
-        group: Of all methods.
-    """
-    random = group.filter(_CHOICE == RANDOM)
-    at_area = random.filter(pl.col("area").eq_missing(own["area"][0]))
-    random = at_area if len(at_area) else random.filter(pl.col("area").is_null())
-    drawn = random.group_by("clip").agg(random=pl.col("value").mean())  # of all its seeds
-    joined = own.join(drawn, on="clip", maintain_order="left")
-    sign = 1 if own["higher_is_better"][0] else -1
-    return joined.select("clip", pl.col("value") * sign, pl.col("random") * sign)
 
 
 def _consistency(methods: pl.DataFrame) -> float:

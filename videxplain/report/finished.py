@@ -1,16 +1,22 @@
 """Finished jobs of a sweep, or of a folder of outputs, each with a name of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from videxplain import config
 from videxplain.errors import ConfigError
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
 from videxplain.sinks.sweep_folder import SweepFolder
 
-_SHOWN_ELSEWHERE = ("batch_size", "perturb_area")
-"""Keys that do not make another method: one changes no result, the other is a column."""
+_SHOWN_ELSEWHERE = ("batch_size", "perturb_area", "shard")
+"""Keys that do not make another method or set of clips: they change no result, or are a column."""
+_SETTING = ("target", "precision", "polarity")
+"""Root keys that change what is explained, whatever the method."""
+_DIGITS = 8
+"""Of a digest, enough to tell a few apart."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,18 @@ class Finished:
         folder: Its results.
         model: Choice, with the keys that tell it from others of its name.
         pretrain_dataset: What the model was trained on.
+        setting: What else tells it from others: clips, classes, precision; empty if nothing does.
         method: Choice, with the keys that tell it from others of its name.
+        labels: Names of its metrics, with the keys that tell them from others of their name.
         outcome: Its result.json.
     """
 
     folder: Path
     model: str
     pretrain_dataset: str
+    setting: str
     method: str
+    labels: Mapping[str, str]
     outcome: Outcome
 
     @property
@@ -36,6 +46,20 @@ class Finished:
         """One a clip and area."""
         found: Sequence[Mapping[str, Any]] = self.outcome["records"]
         return found
+
+    @property
+    def heading(self) -> str:
+        """Of what is compared with each other."""
+        return heading(self.model, self.pretrain_dataset, self.setting)
+
+    def label(self, metric: str) -> str:
+        """Name of a metric, told from others of its name."""
+        return self.labels.get(metric, metric)
+
+
+def heading(model: str, pretrain_dataset: str, setting: str) -> str:
+    """Of what is compared with each other: a network and what it is asked."""
+    return f"{model} ({pretrain_dataset}){setting and f', {setting}'}"
 
 
 def finished(folder: Path) -> list[Finished]:
@@ -51,15 +75,26 @@ def finished(folder: Path) -> list[Finished]:
     if not outcomes:
         message = f"{folder} holds no finished job: give outputs/sweeps/<time>, or outputs"
         raise ConfigError(message)
+    done = list(outcomes.items())
+    models = [(outcome["config"]["choices"]["model"], path.parts[-4]) for path, outcome in done]
+    methods = [(outcome["config"]["choices"]["method"],) for _, outcome in done]
+    model_keys = _differing(models, [_network(outcome) for _, outcome in done])
+    method_keys = _differing(methods, [outcome["config"]["method"] for _, outcome in done])
+    kinds = [_kind_of_data(outcome) for _, outcome in done]
+    kind_keys = _differing([None] * len(done), [{"data": kind} for kind in kinds])
+    setting_keys = _differing(kinds, [_setting(outcome) for _, outcome in done])
+    labels = _metric_labels([outcome for _, outcome in done])
     return [
         Finished(
-            path,
-            _name(outcome, "model", outcomes),
-            path.parts[-4],
-            _name(outcome, "method", outcomes),
-            outcome,
+            folder=path,
+            model=" ".join([models[job][0], *model_keys[job]]),
+            pretrain_dataset=models[job][1],
+            setting=" ".join([*kind_keys[job], *setting_keys[job]]),
+            method=" ".join([*methods[job], *method_keys[job]]),
+            labels=labels[job],
+            outcome=outcome,
         )
-        for path, outcome in outcomes.items()
+        for job, (path, outcome) in enumerate(done)
     ]
 
 
@@ -82,28 +117,62 @@ def _outcome(folder: Path) -> Outcome | None:
     return whole if whole is not None and whole["state"] == "done" else None
 
 
-def _name(outcome: Outcome, group: str, outcomes: Mapping[Path, Outcome]) -> str:
-    """The choice, and those of its keys in which jobs of this choice differ."""
-    choice = outcome["config"]["choices"][group]
-    own = _flat(outcome["config"][group])
-    alike = [
-        _flat(each["config"][group])
-        for each in outcomes.values()
-        if each["config"]["choices"][group] == choice
+def _differing(names: Sequence[Hashable], sections: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Of each section ``key=value`` where others of its name have another value, or none."""
+    flat = [_flat(section) for section in sections]
+    alike = Counter(names)
+    found: dict[tuple[Hashable, str], Counter[str]] = defaultdict(Counter)
+    for name, keys in zip(names, flat, strict=True):
+        for key, value in keys.items():
+            found[name, key][repr(value)] += 1
+    return [
+        [
+            f"{key}={value}"
+            for key, value in keys.items()
+            if found[name, key][repr(value)] < alike[name]
+        ]
+        for name, keys in zip(names, flat, strict=True)
     ]
-    told = [
-        f"{key}={value}"
-        for key, value in own.items()
-        if key not in _SHOWN_ELSEWHERE and any(other.get(key) != value for other in alike)
-    ]
-    return " ".join([choice, *told])
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _setting(outcome: Outcome) -> Mapping[str, Any]:
+    """What of which clips is explained."""
+    told = outcome["config"]
+    return {**{key: told.get(key) for key in _SETTING}, "data": told.get("data", {})}
+
+
+def _network(outcome: Outcome) -> Mapping[str, Any]:
+    """Its keys, and the weights themselves in place of where they are."""
+    keys = {
+        key: value
+        for key, value in outcome["config"]["model"].items()
+        if key not in config.WHERE_WEIGHTS_ARE
+    }
+    return {**keys, "weights": (outcome.get("weights_sha256") or "")[:_DIGITS]}
+
+
+def _kind_of_data(outcome: Outcome) -> str:
+    """The class that reads the clips."""
+    return str(outcome["config"].get("data", {}).get("_target_", "")).rpartition(".")[2].lower()
+
+
+def _metric_labels(outcomes: Sequence[Outcome]) -> list[Mapping[str, str]]:
+    """For each job, its metrics' names with what tells them from those of the other jobs."""
+    measured = [
+        {**each.get("evaluated", {}), **(each["config"].get("metrics") or {})} for each in outcomes
+    ]
+    names = [name for each in measured for name in each]
+    keys = _differing(names, [section for each in measured for section in each.values()])
+    labels = iter(" ".join([name, *told]) for name, told in zip(names, keys, strict=True))
+    return [{name: next(labels) for name in each} for each in measured]
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Mapping[str, Any]:
+    """Its keys and those of the sections in it, by their dotted names."""
     flat: dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
+        elif key not in _SHOWN_ELSEWHERE:
             flat[f"{prefix}{key}"] = value
     return flat

@@ -7,11 +7,16 @@ from typing import Any
 import polars as pl
 from tabulate import tabulate
 
+from videxplain.report.chance import CHOICE, RANDOM
+from videxplain.report.comparison import NETWORK
+from videxplain.report.finished import heading
+
 _NOT_BETTER = "°"
 _NOTES = (
-    "Means over the clips with 95 % intervals (bootstrap). The best of a column is bold; "
-    f"{_NOT_BETTER} marks what is not better than `random`. `map` is a method's one map, else the "
-    "columns are areas: of the masks found for them, or of the map cut into masks."
+    "Means over the clips with 95 % intervals (bootstrap). `map` is a method's one map, else the "
+    "columns are areas: of the masks found for them, or of the map cut into masks. The best of a "
+    f"column is bold, where its masks are as large as each other; {_NOT_BETTER} marks what is not "
+    "better than masks of `random` that are as large."
 )
 _NO_FLOOR = "`random` is not among these methods: nothing can be said about chance."
 
@@ -24,10 +29,14 @@ def comparison(table: pl.DataFrame, reliability: pl.DataFrame, agreement: pl.Dat
         reliability: From the same module.
         agreement: From `videxplain.report.agreement.agreement`; may be empty.
     """
-    parts = [_NOTES, "" if len(reliability) else _NO_FLOOR]
-    for (model, dataset), own in table.group_by("model", "pretrain_dataset", maintain_order=True):
-        parts.append(f"## {model} ({dataset})")
-        told = reliability.filter(pl.col("model") == model) if len(reliability) else reliability
+    parts = [_NOTES]
+    for network, own in table.group_by(*NETWORK, maintain_order=True):
+        parts += [
+            f"## {heading(*network)}",
+            "" if RANDOM in own.select(CHOICE)["method"] else _NO_FLOOR,
+        ]
+        same = [pl.col(name) == value for name, value in zip(NETWORK, network, strict=True)]
+        told = reliability.filter(*same)
         for (metric,), rows in own.group_by("metric", maintain_order=True):
             parts += [f"### {metric}", _said(rows, told), _table(rows)]
     if len(agreement):
@@ -59,30 +68,19 @@ def _said(rows: pl.DataFrame, reliability: pl.DataFrame) -> str:
 def _table(rows: pl.DataFrame) -> str:
     areas = sorted(set(rows["area"]), key=lambda area: (area is not None, area or 0))
     cells = {(row["method"], row["area"]): row for row in rows.to_dicts()}
-    best = {area: _best(rows.filter(pl.col("area").eq_missing(area))) for area in areas}
     methods = dict.fromkeys(
         rows.sort("mean", descending=rows["higher_is_better"][0] is not False)["method"]
     )
-    lines = [
-        [method, *(_cell(cells.get((method, area)), best[area]) for area in areas)]
-        for method in methods
-    ]
+    lines = [[method, *(_cell(cells.get((method, area))) for area in areas)] for method in methods]
     header = ["method", *("map" if area is None else f"{area:g}" for area in areas)]
     return tabulate(lines, header, tablefmt="github", disable_numparse=True)
 
 
-def _best(rows: pl.DataFrame) -> float | None:
-    if len(rows) == 1 or rows["higher_is_better"][0] is None:
-        return None
-    best: Any = rows["mean"].max() if rows["higher_is_better"][0] else rows["mean"].min()
-    return float(best)
-
-
-def _cell(row: Mapping[str, Any] | None, best: float | None) -> str:
+def _cell(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
     mean = f"{row['mean']:.3f}"
-    mean = f"**{mean}**" if row["mean"] == best else mean
+    mean = f"**{mean}**" if row["best"] else mean
     mark = _NOT_BETTER if row["better_than_random"] is False else ""
     if math.isnan(row["low"]):  # a single clip
         return f"{mean}{mark}"

@@ -1,5 +1,6 @@
 """Pictures of a comparison: metrics across areas, and curves of insertion and deletion."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,17 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from videxplain.report.finished import Finished
+from videxplain.report.chance import FLOORS
+from videxplain.report.comparison import NETWORK, TYPICAL_AREA
+from videxplain.report.finished import Finished, heading
 from videxplain.report.statistics import interval
 
-_FLOORS = {"random": ":", "center": "--"}
+_DASHES = dict(zip(FLOORS, (":", "--"), strict=True))
 _COLUMNS = 3
 _SIZE = (4.2, 3.2)
 """Inches of one plot."""
 _BAND = 0.15
 _DPI = 120
-_TYPICAL_AREA = 0.1
-"""Of a method with masks, the curve of the area nearest to it is drawn."""
 
 
 def area_plots(table: pl.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -30,23 +31,23 @@ def area_plots(table: pl.DataFrame) -> Iterator[tuple[str, Figure]]:
     Args:
         table: From `videxplain.report.comparison.compare`.
     """
-    for (model,), own in table.group_by("model", maintain_order=True):
+    for network, own in table.group_by(*NETWORK, maintain_order=True):
         judged = own.filter(pl.col("higher_is_better").is_not_null())
         names = judged["metric"].unique(maintain_order=True).to_list()
         if not names:
             continue
         figure, axes = _grid(len(names))
         styles = _styles(own)
-        widths = _visible(own)
         for name, axis in zip(names, axes, strict=False):
             rows = judged.filter(pl.col("metric") == name)
             better = "higher" if rows["higher_is_better"][0] else "lower"
             for (method,), line in rows.group_by("method", maintain_order=True):
-                _draw(axis, line.sort("area"), styles[str(method)], widths)
+                _draw(axis, line.sort("area"), styles[str(method)])
             axis.set_title(f"{name} ({better} is better)", fontsize="small")
             axis.set_xlabel("visible area")
-        _legend(figure, styles, str(model))
-        yield f"areas_{_slug(str(model))}", figure
+        title = heading(*network)
+        _legend(figure, styles, title)
+        yield f"areas_{_slug(title)}", figure
 
 
 def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
@@ -55,8 +56,8 @@ def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
     Args:
         jobs: Finished ones.
     """
-    for model in dict.fromkeys(job.model for job in jobs):
-        own = {job.method: _curves(job) for job in jobs if job.model == model}
+    for title in dict.fromkeys(job.heading for job in jobs):
+        own = {job.method: _curves(job) for job in jobs if job.heading == title}
         names = list(dict.fromkeys(name for curves in own.values() for name in curves))
         if not names:
             continue
@@ -69,8 +70,8 @@ def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
             axis.set_title(name.removesuffix("_auc"), fontsize="small")
             axis.set_xlabel("share of the clip")
             axis.set_ylabel("probability")
-        _legend(figure, styles, model)
-        yield f"curves_{_slug(model)}", figure
+        _legend(figure, styles, title)
+        yield f"curves_{_slug(title)}", figure
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -82,13 +83,12 @@ def _draw(
     axis: Any,  # noqa: ANN401  # matplotlib's are untyped
     line: pl.DataFrame,
     style: Mapping[str, Any],
-    widths: Mapping[tuple[str, float], float],
 ) -> None:
     at_areas = line.filter(pl.col("area").is_not_null())
     if not len(at_areas):
         axis.axhline(line["mean"][0], **style, alpha=0.8)
         return
-    places = [widths.get((row["method"], row["area"]), row["area"]) for row in at_areas.to_dicts()]
+    places = at_areas.select(pl.coalesce("visible_area", "area")).to_series()
     axis.plot(places, at_areas["mean"], marker=".", **style)
     axis.fill_between(
         places, at_areas["low"], at_areas["high"], color=style["color"], alpha=_BAND, lw=0
@@ -112,31 +112,25 @@ def _curves(job: Finished) -> Mapping[str, list[Mapping[str, Sequence[float]]]]:
     """Of one area, or of the map: by the metric's name, one a clip."""
     rows = [record for record in job.records if record.get("curves")]
     areas = {record["area"] for record in rows}
-    chosen = min(areas, key=lambda area: abs((area or 0) - _TYPICAL_AREA)) if areas else None
+    chosen = min(areas, key=lambda area: abs((area or 0) - TYPICAL_AREA)) if areas else None
     found: dict[str, list[Mapping[str, Sequence[float]]]] = {}
     for record in rows:
         if record["area"] == chosen:
             for name, curve in record["curves"].items():
-                found.setdefault(name, []).append(curve)
+                found.setdefault(job.label(name), []).append(curve)
     return found
-
-
-def _visible(table: pl.DataFrame) -> Mapping[tuple[str, float], float]:
-    """What the masks of a method and area really keep."""
-    rows = table.filter((pl.col("metric") == "visible_area") & pl.col("area").is_not_null())
-    return {(row["method"], row["area"]): row["mean"] for row in rows.to_dicts()}
 
 
 def _styles(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
     colours = [each for each in mpl.color_sequences["tab10"] if len(set(each)) > 1]  # no grey
-    methods = sorted(set(table["method"]) - _FLOORS.keys())
+    methods = sorted(set(table["method"]) - _DASHES.keys())
     known = {
         method: {"color": colours[number % len(colours)], "lw": 1.5, "label": method}
         for number, method in enumerate(methods)
     }
     floors = {
         method: {"color": "grey", "ls": dashes, "lw": 1.5, "label": method}
-        for method, dashes in _FLOORS.items()
+        for method, dashes in _DASHES.items()
         if method in set(table["method"])
     }
     return known | floors
@@ -159,5 +153,5 @@ def _legend(figure: Figure, styles: Mapping[str, Mapping[str, Any]], title: str)
     figure.suptitle(title)
 
 
-def _slug(model: str) -> str:
-    return "".join(each if each.isalnum() else "_" for each in model)
+def _slug(title: str) -> str:
+    return re.sub(r"\W+", "_", title).strip("_")
