@@ -146,9 +146,7 @@ def test_layers_are_randomised_from_the_output_to_the_input(
     seen: list[str] = []
 
     class Looking(Center):
-        def __call__(
-            self, classifier: Classifier, clips: Clips, target: Tensor
-        ) -> Attribution:
+        def __call__(self, classifier: Classifier, clips: Clips, target: Tensor) -> Attribution:
             assert isinstance(classifier, VideoClassifier)
             now = dict(classifier.net.named_parameters())
             other = {key for key in before if not torch.equal(before[key], now[key])}

@@ -12,6 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,16 +123,19 @@ def _prepare(
 
     from videxplain import runner  # imports torch, which a mistake above need not wait for
 
-    return runner.prepare(completed, plugins)
+    return replace(runner.prepare(completed, plugins), command=["videxplain", *given])
 
 
 def _explain(job: "Job", sweep: str | None = None) -> Path:
     from videxplain import runner
     from videxplain.report.console import table
+    from videxplain.report.site import tell_report
 
     result = runner.run(job, sweep)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
+    if sweep is None and job.config["report"]:
+        tell_report(result.folder)
     return result.account
 
 

@@ -17,6 +17,8 @@ from videxplain.filters import blur_pyramid, largest, perturb
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 Panels = UInt8[np.ndarray, "t h w c"]
+Heat = Float[np.ndarray, "t h w"]
+"""In [0, 1]."""
 
 ANIMATED = frozenset({".webp", ".gif"})
 STILL = frozenset({".png", ".jpg"})
@@ -128,16 +130,31 @@ def overlay(  # noqa: PLR0913
         caption: Line above the picture.
     """
     frames = pictures(clips, clip)
+    values, scale = heat(attribution, clip, area, polarity)
+    mask, kept = values, "kept"
+    if attribution.areas is None:
+        saliency = attribution.saliency(polarity)[area, clip].float().cpu()
+        mask, kept = _top(saliency).numpy(), f"top {_SHOWN_SHARE:.0%}"
+    rows = (frames, _heat_map(frames, values), seen_through(frames, mask))
+    return Figure(rows, ("clip", scale, kept), caption)
+
+
+def heat(attribution: Attribution, clip: int, area: int, polarity: Polarity) -> tuple[Heat, str]:
+    """Saliency on a scale to be drawn, and what the scale is.
+
+    Args:
+        attribution: The explanation.
+        clip: Which clip of the batch.
+        area: Which area of the attribution.
+        polarity: How signed values become saliency.
+
+    Returns:
+        Values in [0, 1]: a mask as it is, other saliency in shares of its 99th percentile.
+    """
     saliency = attribution.saliency(polarity)[area, clip].float().cpu()
-    is_mask = attribution.areas is not None
-    heat = saliency.clamp(0, 1) if is_mask else _scaled(saliency)
-    mask = heat if is_mask else _top(saliency)
-    titles = (
-        "clip",
-        "mask, 0 to 1" if is_mask else f"{polarity}, to 99 %",
-        "kept" if is_mask else f"top {_SHOWN_SHARE:.0%}",
-    )
-    return Figure((frames, _heat_map(frames, heat), _kept(frames, mask)), titles, caption)
+    if attribution.areas is not None:
+        return saliency.clamp(0, 1).numpy(), "mask, 0 to 1"
+    return _scaled(saliency).numpy(), f"{polarity}, to 99 %"
 
 
 def kept_part(
@@ -207,10 +224,10 @@ def _top(saliency: Float[Tensor, "t h w"]) -> Float[Tensor, "t h w"]:
     return largest(flat, max(1, round(_SHOWN_SHARE * len(flat)))).reshape_as(saliency)
 
 
-def _heat_map(pictures: Panels, heat: Float[Tensor, "t h w"]) -> Panels:
+def _heat_map(pictures: Panels, heat: Heat) -> Panels:
     """Viridis over grey pictures: even to the eye, and safe for the colour-blind."""
     tiles = []
-    for picture, values in zip(pictures, heat.numpy(), strict=True):
+    for picture, values in zip(pictures, heat, strict=True):
         levels = (values * 255).round().astype(np.uint8)
         coloured = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
         grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -218,10 +235,15 @@ def _heat_map(pictures: Panels, heat: Float[Tensor, "t h w"]) -> Panels:
     return np.stack(tiles)
 
 
-def _kept(pictures: Panels, mask: Float[Tensor, "t h w"]) -> Panels:
-    """The clip seen through the mask, blurred elsewhere as the network sees it."""
+def seen_through(pictures: Panels, mask: Heat) -> Panels:
+    """A clip seen through a mask, blurred elsewhere as the network sees it.
+
+    Args:
+        pictures: Its frames.
+        mask: 1 where they stay.
+    """
     frames = rearrange(torch.from_numpy(pictures).float() - _GREY, "t h w c -> 1 c t h w")
-    seen = perturb(blur_pyramid(frames), mask[None, None])[0] + _GREY
+    seen = perturb(blur_pyramid(frames), torch.from_numpy(mask)[None, None])[0] + _GREY
     return rearrange(seen.round().clamp(0, 255).byte(), "c t h w -> t h w c").numpy()
 
 

@@ -18,6 +18,7 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("weights_dir", _OPTIONAL_TEXT, "a path"),
     ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
     ("overwrite", bool, "true or false"),
+    ("report", bool, "true or false"),
     ("seed", int, "a whole number"),
     (
         "optimizer",

@@ -50,6 +50,7 @@ class Job:
         sink: Where results go.
         logger: Where they go besides, None for nowhere.
         load_seconds: What loading the network took.
+        command: What asked for it, as typed; empty from Python.
     """
 
     config: Mapping[str, Any]
@@ -60,6 +61,7 @@ class Job:
     sink: DiskSink
     logger: Logger | None
     load_seconds: float
+    command: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,7 @@ def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> 
         "state": "done",
         "reason": None,
         "config": dict(job.config),
+        "command": list(job.command),
         "versions": versions(),
         "device": str(job.classifier.device),
         "seed": job.config["seed"],

@@ -82,6 +82,8 @@ class Grid(Sweeper):
             reasons = launching.launch(launcher, jobs, folder)
         finally:
             self._finish(folder)
+        if self._composed.report:
+            _show(folder)
         name = self._composed.hydra.runtime.choices["hydra/launcher"]
         told = {n: launching.refused(name, each) for n, each in reasons.items()}
         _check_all_done(folder, asked, told)
@@ -163,6 +165,12 @@ class DryRun(Grid):
         from videxplain.dry_run import describe
 
         tqdm.write(describe(self._plan(arguments)))
+
+
+def _show(folder: SweepFolder) -> None:
+    from videxplain.report.site import tell_report
+
+    tell_report(folder.path)
 
 
 def _extra(launcher: str) -> str:

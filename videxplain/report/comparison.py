@@ -61,30 +61,13 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
         visible_area (null if it was not measured), higher_is_better (null for a description) and
         value.
     """
-    rows = [
-        {
-            "model": job.model,
-            "pretrain_dataset": job.pretrain_dataset,
-            "setting": job.setting,
-            "metric": job.label(name),
-            "method": job.method,
-            "area": record["area"],
-            "clip": record["clip"],
-            "visible_area": record["metrics"].get("visible_area"),
-            "higher_is_better": _better(job, name),
-            "value": value,
-        }
-        for job in jobs
-        for record in job.records
-        for name, value in record["metrics"].items()
-        if value is not None
-    ]
-    if not rows:
+    numbers = pl.concat([pl.DataFrame(_numbers(job), _SCHEMA) for job in jobs])
+    if not len(numbers):
         message = (
             "none of the metrics applies to these results: videxplain-evaluate measures others"
         )
         raise ConfigError(message)
-    return pl.DataFrame(rows, _SCHEMA)
+    return numbers
 
 
 def compare(numbers: pl.DataFrame) -> pl.DataFrame:
@@ -150,6 +133,26 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
             | {"reliable": low > _CHANCE if won["clip"].n_unique() >= _FEWEST else None}
         )
     return pl.DataFrame(rows, _RELIABILITY)
+
+
+def _numbers(job: Finished) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": job.model,
+            "pretrain_dataset": job.pretrain_dataset,
+            "setting": job.setting,
+            "metric": job.label(name),
+            "method": job.method,
+            "area": record["area"],
+            "clip": record["clip"],
+            "visible_area": record["metrics"].get("visible_area"),
+            "higher_is_better": _better(job, name),
+            "value": value,
+        }
+        for record in job.records
+        for name, value in record["metrics"].items()
+        if value is not None
+    ]
 
 
 def _better(job: Finished, metric: str) -> bool | None:

@@ -1,5 +1,6 @@
 """Finished jobs of a sweep, or of a folder of outputs, each with a name of its own."""
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from videxplain import config
 from videxplain.errors import ConfigError
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
 from videxplain.sinks.sweep_folder import SweepFolder
+from videxplain.types import Polarity
 
 _SHOWN_ELSEWHERE = ("batch_size", "perturb_area", "shard")
 """Keys that do not make another method or set of clips: they change no result, or are a column."""
@@ -30,7 +32,7 @@ class Finished:
         setting: What else tells it from others: clips, classes, precision; empty if nothing does.
         method: Choice, with the keys that tell it from others of its name.
         labels: Names of its metrics, with the keys that tell them from others of their name.
-        outcome: Its result.json.
+        outcome: Its result.json without the records, of which many jobs have too many to hold.
     """
 
     folder: Path
@@ -43,9 +45,41 @@ class Finished:
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
-        """One a clip and area."""
-        found: Sequence[Mapping[str, Any]] = self.outcome["records"]
+        """One a clip and area, read anew each time; none if the job was deleted since."""
+        outcome = _outcome(self.folder)
+        found: Sequence[Mapping[str, Any]] = [] if outcome is None else outcome["records"]
         return found
+
+    @property
+    def name(self) -> str:
+        """Of its folder, its own among all jobs."""
+        return self.folder.name
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What it is called in tables."""
+        return {
+            "model": self.model,
+            "pretrain_dataset": self.pretrain_dataset,
+            "setting": self.setting,
+            "method": self.method,
+        }
+
+    @property
+    def outputs(self) -> Path:
+        """Root of the results that it is one of."""
+        return self.folder.parents[4]
+
+    @property
+    def polarity(self) -> Polarity:
+        """How its signed values become saliency."""
+        found: Polarity = self.outcome["config"]["polarity"]
+        return found
+
+    @property
+    def command(self) -> str:
+        """The one that made it; empty if it was made from Python."""
+        return shlex.join(self.outcome.get("command") or [])
 
     @property
     def heading(self) -> str:
@@ -66,12 +100,16 @@ def finished(folder: Path) -> list[Finished]:
     """Every finished job.
 
     Args:
-        folder: ``outputs/sweeps/<time>``, or ``outputs``.
+        folder: ``outputs/sweeps/<time>``, ``outputs``, or that of a job.
 
     Raises:
         ConfigError: If there is none.
     """
-    outcomes = {each: outcome for each in _folders(folder) if (outcome := _outcome(each))}
+    outcomes = {
+        each.absolute(): {key: outcome[key] for key in outcome if key != "records"}
+        for each in _folders(folder)
+        if (outcome := _outcome(each))
+    }
     if not outcomes:
         message = f"{folder} holds no finished job: give outputs/sweeps/<time>, or outputs"
         raise ConfigError(message)
@@ -100,6 +138,9 @@ def finished(folder: Path) -> list[Finished]:
 
 def _folders(folder: Path) -> Iterator[Path]:
     sweep = SweepFolder(folder)
+    if (folder / RESULT).is_file() or shard_folders(folder):
+        yield folder
+        return
     if not (folder / "jobs.json").is_file():
         yield from sorted(path.parent for path in folder.glob(f"results/*/*/*/*/{RESULT}"))
         return

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from videxplain.report.chance import FLOORS
 from videxplain.report.comparison import NETWORK, TYPICAL_AREA
+from videxplain.report.curves import mean_shares
 from videxplain.report.finished import Finished, heading
 from videxplain.report.statistics import interval
 
@@ -101,8 +102,7 @@ def _draw_curves(
     style: Mapping[str, Any],
 ) -> None:
     """Mean over the clips; curves of clips with other shares are read at those of the first."""
-    shares = np.array(records[0]["shares"])
-    values = np.stack([np.interp(shares, each["shares"], each["values"]) for each in records])
+    shares, values = mean_shares(records)
     axis.plot(shares, values.mean(axis=0), **style)
     low, high = np.array([interval(column) for column in values.T]).T
     axis.fill_between(shares, low, high, color=style["color"], alpha=_BAND, lw=0)

@@ -25,13 +25,18 @@ def summarise(folder: Path) -> list[Row]:
     """Rows of a sweep's folder, or of every job in a folder of outputs.
 
     Args:
-        folder: ``outputs/sweeps/<time>``, or ``outputs``.
+        folder: ``outputs/sweeps/<time>``, ``outputs``, or that of a job.
 
     Returns:
         One row an area of each finished job, and one for each other job.
     """
     sweep = SweepFolder(folder)
-    jobs = _of_sweep(sweep) if (folder / "jobs.json").is_file() else _of_outputs(folder)
+    if (folder / "jobs.json").is_file():
+        jobs = _of_sweep(sweep)
+    elif (folder / RESULT).is_file():
+        jobs = _of_files([folder.absolute() / RESULT])
+    else:
+        jobs = _of_files(sorted(folder.glob(f"results/*/*/*/*/{RESULT}")))
     return [row for job in jobs for row in job]
 
 
@@ -63,8 +68,8 @@ def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
             yield rows
 
 
-def _of_outputs(outputs: Path) -> Iterator[Sequence[Row]]:
-    for path in sorted(outputs.glob(f"results/*/*/*/*/{RESULT}")):
+def _of_files(results: Sequence[Path]) -> Iterator[Sequence[Row]]:
+    for path in results:
         names = dict(zip(("pretrain_dataset", "model", "method"), path.parts[-5:-2], strict=True))
         yield _with_results({**names, "folder": str(path.parent)}, [path.parent])
 

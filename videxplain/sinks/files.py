@@ -55,7 +55,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Write plain values; numbers that JSON lacks become null."""
-    text = json.dumps(_finite(value), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False)
     write_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
@@ -83,9 +83,10 @@ def _told(path: Path) -> Iterator[None]:
         raise OutputError(message) from error
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401
+def finite(value: Any) -> Any:  # noqa: ANN401
+    """The same plain values with None in place of NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
