@@ -1,0 +1,60 @@
+// Small builders of elements. Text is always set as text, so that no name can become markup.
+"use strict";
+
+videxplain.element = (tag, properties = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key === "class") made.className = value;
+    else if (key in made && !key.startsWith("aria")) made[key] = value;
+    else made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+};
+
+videxplain.choice = (label, options, chosen, changed) => {
+  const { element } = videxplain;
+  const select = element("select", { onchange: () => changed(select.value) });
+  for (const option of options) {
+    const { value, title } = typeof option === "string" ? { value: option, title: option } : option;
+    select.append(element("option", { value, selected: value === chosen }, title));
+  }
+  return element("label", { class: "field" }, label, select);
+};
+
+videxplain.checkboxes = (label, names, chosen, changed) => {
+  const { element } = videxplain;
+  const boxes = names.map((name) => {
+    const box = element("input", { type: "checkbox", checked: chosen.has(name) });
+    box.addEventListener("change", () => {
+      if (box.checked) chosen.add(name); else chosen.delete(name);
+      changed();
+    });
+    return element("label", {}, box, name);
+  });
+  return element("fieldset", {}, element("legend", {}, label), ...boxes);
+};
+
+videxplain.slider = (label, properties, changed) => {
+  const { element } = videxplain;
+  const shown = element("output", {}, String(properties.value));
+  const input = element("input", { type: "range", ...properties });
+  input.addEventListener("input", () => { shown.textContent = input.value; changed(Number(input.value)); });
+  return element("label", { class: "field" }, label, element("span", {}, input, shown));
+};
+
+videxplain.number = (value, digits = 3) => {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "number") return String(value);
+  return Number.isInteger(value) && Math.abs(value) >= 2 ? String(value) : value.toFixed(digits);
+};
+
+videxplain.network = (row) =>
+  `${row.model} (${row.pretrain_dataset})${row.setting ? `, ${row.setting}` : ""}`;
+
+videxplain.unique = (values) => [...new Set(values)];
+
+videxplain.areaName = (area) => (area === null ? "map" : String(area));
+
+videxplain.isFloor = (method) => ["random", "center"].includes(method.split(" ")[0]);

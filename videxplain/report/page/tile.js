@@ -1,0 +1,59 @@
+// One method's explanation of a clip: its pictures at the frame that is shown, and what it came to.
+"use strict";
+
+videxplain.KINDS = ["original", "heat map", "kept", "deleted"];
+
+videxplain.tile = async (told, clip) => {
+  const { element, number, frames, network } = videxplain;
+  const [pictures, media] = await Promise.all([
+    told.frames ? frames.clip(told.frames) : null, videxplain.load(`media/${told.job}/${clip}`)]);
+  const levels = new Map();   // map -> levels, read when first shown
+  const panels = element("div", { class: "panels" }), said = element("p", { class: "said" }), mark = element("p", { class: "mark", role: "status" });
+  const box = element("article", { class: "tile", "aria-label": `${told.method}, ${network(told)}` },
+    element("h3", {}, told.method), element("p", { class: "quiet" }, network(told)), mark, panels, said);
+  let heat = null, look = null, canvases = [];
+
+  const nearest = (areas, area) => areas.reduce((best, each, at) =>
+    Math.abs((each ?? area) - area) < Math.abs((areas[best] ?? area) - area) ? at : best, 0);
+
+  async function choose(area, looks) {
+    look = { ...looks, fade: told.perturbation === "fade" };
+    const map = nearest(told.maps.map((each) => each.area), area);
+    const own = told.maps[map].area;
+    if (!levels.has(map)) levels.set(map, await frames.read(media.sheets[map], media, 1));
+    heat = { levels: levels.get(map), cut: own === null ? frames.levelOf(levels.get(map), area) : null };
+    say(own, area, media.scales[map]);
+    canvases = !pictures ? [] : look.kinds.map((kind) => ({
+      kind, canvas: element("canvas", { width: media.width, height: media.height, role: "img", "aria-label": `${kind} by ${told.method}` }),
+    }));
+    panels.replaceChildren(...canvases.map(({ kind, canvas }) => element("figure", {}, canvas, element("figcaption", {}, kind))),
+      ...(pictures ? [] : ["No pictures of this clip were kept."]));
+  }
+
+  function say(own, area, scale) {
+    const record = told.records.find((each) => each.area === (own ?? area)) ?? null;
+    const numbers = record?.metrics ?? {};
+    const parts = [
+      own === null ? `its ${Math.round(1000 * area) / 10} % most salient voxels` : `mask of area ${own}`,
+      numbers.probability_kept === undefined ? "" : `probability kept ${number(numbers.probability_kept)} (whole clip ${number(told.probability)})`,
+      numbers.visible_area === undefined || numbers.visible_area === null ? "" : `keeps ${number(numbers.visible_area)} of the clip`,
+      numbers.converged_at === undefined || numbers.converged_at === null ? "" : `converged at ${numbers.converged_at}`,
+      `scale: ${scale}`, `polarity ${told.polarity}`, `class ${told.target}${told.prediction === told.target ? "" : `, predicted ${told.prediction}`}`,
+    ];
+    said.textContent = `${parts.filter(Boolean).join("; ")}.`;
+    const failed = numbers.preserved === 0;
+    mark.textContent = failed ? "✗ class not preserved" : "";
+    box.classList.toggle("failed", failed);
+  }
+
+  // Show what stands at a share of the clip, from 0 to 1.
+  function draw(share) {
+    const frame = Math.min(media.count - 1, Math.floor(share * media.count));
+    box.dataset.frame = frame;
+    for (const { kind, canvas } of canvases) {
+      canvas.getContext("2d").putImageData(frames.draw(kind, frame, pictures, heat, look), 0, 0);
+    }
+  }
+
+  return { box, choose, draw, count: media.count };
+};
