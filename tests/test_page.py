@@ -116,7 +116,7 @@ def test_plots_and_tables_hold_the_numbers_of_the_comparison(
     )
     look(page, report, "comparison")
     page.get_by_label("Network").select_option("tiny_tsm (shapes)")
-    page.get_by_label("Metric", exact=True).select_option("probability_kept")
+    page.get_by_role("combobox", name="Metric").select_option("probability_kept")
     page.wait_for_selector(".plot .main-svg")
     drawn = page.evaluate(
         "document.querySelector('.plot').data.filter((each) => each.name)"

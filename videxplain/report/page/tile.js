@@ -51,7 +51,7 @@ videxplain.tile = async (told, clip) => {
     const frame = Math.min(media.count - 1, Math.floor(share * media.count));
     box.dataset.frame = frame;
     for (const { kind, canvas } of canvases) {
-      canvas.getContext("2d").putImageData(frames.draw(kind, frame, pictures, heat, look), 0, 0);
+      canvas.getContext("2d", { willReadFrequently: true }).putImageData(frames.draw(kind, frame, pictures, heat, look), 0, 0);
     }
   }
 
