@@ -128,9 +128,9 @@ def test_plots_and_tables_hold_the_numbers_of_the_comparison(
         assert y == pytest.approx(wanted["mean"].to_list())
         assert x == pytest.approx(wanted["visible_area"].to_list())
     cells = page.locator("tbody tr", has_text="3d_ep").locator("td").all_inner_texts()
-    wanted = table.filter(pl.col("method") == "3d_ep").sort("area")["mean"].to_list()
+    means = table.filter(pl.col("method") == "3d_ep").sort("area")["mean"].to_list()
     assert [float(cell.split("°")[0].split()[0]) for cell in cells[1:]] == pytest.approx(
-        wanted, abs=5e-4
+        means, abs=5e-4
     )
     page.get_by_role("checkbox", name="grad").uncheck()
     assert set(column(page, 1)) == {"3d_ep", "random (floor)"}
