@@ -11,10 +11,13 @@ videxplain.comparison = async (view) => {
     return;
   }
   const chosen = { network: networks[0], metric: null, area: null, curve: null, methods: new Set(), areas: new Set() };
+  const order = {};
+  let turn = 0;
   const controls = element("div", { class: "controls" }), place = element("div");
   const own = (rows) => rows.filter((row) => network(row) === chosen.network);
   const metrics = () => unique(own(told.rows).map((row) => row.metric));
   const methods = () => unique(own([...told.rows, ...told.curves]).map((row) => row.method));
+  const percent = (share) => Math.round(100 * share);
   const shown = (method) => chosen.methods.has(method);
 
   function cell(row) {
@@ -37,16 +40,18 @@ videxplain.comparison = async (view) => {
         value: (line) => line.at[areaName(area)]?.mean, cell: (line) => cell(line.at[areaName(area)]),
       })),
     ];
-    return table({ caption: `${metric}: mean over the clips, 95 % interval`, columns, rows: lines, rowClass: (line) => isFloor(line.method) ? "floor" : "" });
+    return table({ caption: `${metric}: mean over the clips, 95 % interval`, columns, rows: lines, order, rowClass: (line) => isFloor(line.method) ? "floor" : "" });
   }
 
   function saidOf(metric) {
     const { higher_is_better: better, citation } = told.metrics[metric] ?? {};
     const direction = better === true ? "Higher is better." : better === false ? "Lower is better." : "Neither more nor less is better.";
     const judged = own(told.reliability).find((row) => row.metric === metric);
-    const trust = !judged ? "" : ` Better than random in ${Math.round(100 * judged.better_than_random)} % of ${judged.pairs} pairs of clip and method.`
+    const trust = !judged ? "" : ` Better than random in ${percent(judged.better_than_random)} % of ${judged.pairs} pairs of clip and method${judged.low === null ? "" : ` [${percent(judged.low)}, ${percent(judged.high)}]`}.`
       + (judged.reliable === false ? " It cannot tell these methods from noise." : judged.reliable === null ? " These are too few clips to tell whether it can be trusted." : "");
-    return `${direction}${trust} Source: ${citation ?? "unknown"}.`;
+    const agreed = judged?.consistency ?? null;
+    const ranked = agreed === null ? "" : ` Consistency of the clips' rankings of the methods ${number(agreed, 2)}.`;
+    return `${direction}${trust}${ranked} Source: ${citation ?? "unknown"}.`;
   }
 
   function areaPlot(metric) {
@@ -69,37 +74,48 @@ videxplain.comparison = async (view) => {
   }
 
   async function curvePlots() {
-    const jobs = own(told.curves).filter((job) => shown(job.method)).slice(0, MOST);
+    const jobs = own(told.curves).filter((job) => shown(job.method));
     const found = await Promise.all(jobs.map(async (job) => ({ ...job, ...await videxplain.load(`jobs/${job.job}`) })));
     const nearest = (areas) => areas.reduce((best, area, at) => Math.abs((area ?? 0) - (chosen.area ?? 0)) < Math.abs((areas[best] ?? 0) - (chosen.area ?? 0)) ? at : best, 0);
     const names = unique(found.flatMap((job) => Object.keys(job.iterations)));
     const curve = names.includes(chosen.curve) ? chosen.curve : names[0];
     const figures = [];
     const draw = (title, said, lines, axes) => lines.length && figures.push(plots.figure(title, said,
-      lines.map(([method, x, y]) => plots.line(method, methods(), x, y)), axes));
+      lines.map(([method, name, x, y]) => ({ ...plots.line(method, methods(), x, y), name })), axes));
     const searched = found.filter((job) => job.iterations[curve]);
     const at = (values, job) => values[nearest(job.areas)];
-    draw(`${curve} against the iteration`, "Means over the clips; a search that has stopped stays where it was.",
-      searched.map((job) => [job.method, at(job.iterations[curve], job).map((_, i) => i), at(job.iterations[curve], job)]), { x: "iteration", y: curve });
+    const named = (method, area) => area === null || area === chosen.area ? method : `${method} (area ${area})`;
+    const where = chosen.area === null ? "" : ` at area ${chosen.area}`;
+    draw(`${curve} against the iteration${where}`, "Means over the clips; a search that has stopped stays where it was.",
+      searched.map((job) => [job.method, named(job.method, at(job.areas, job)), at(job.iterations[curve], job).map((_, i) => i), at(job.iterations[curve], job)]), { x: "iteration", y: curve });
     for (const metric of unique(found.flatMap((job) => Object.keys(job.shares)))) {
-      draw(`${metric.replace(/_auc$/, "")} curve`, "Probability of the class as the clip is filled in.",
+      draw(`${metric.replace(/_auc$/, "")} curve${where}`, "Probability of the class as the clip is filled in.",
         found.filter((job) => job.shares[metric]).map((job) => {
           const each = job.shares[metric][nearest(job.shares[metric].map((one) => one.area))];
-          return [job.method, each.shares, each.values];
+          return [job.method, named(job.method, each.area), each.shares, each.values];
         }), { x: "share of the clip", y: "probability" });
     }
-    draw("Importance of each frame", "Share of the saliency that lies in it.",
-      found.map((job) => [job.method, at(job.temporal, job).map((_, frame) => frame + 1), at(job.temporal, job)]), { x: "frame", y: "share" });
+    draw(`Importance of each frame${where}`, "Share of the saliency that lies in it.",
+      found.map((job) => [job.method, named(job.method, at(job.areas, job)), at(job.temporal, job).map((_, frame) => frame + 1), at(job.temporal, job)]), { x: "frame", y: "share" });
     const select = names.length ? videxplain.choice("Curve", names, curve, (value) => { chosen.curve = value; show(); }) : null;
     return [select && element("div", { class: "controls" }, select), element("div", { class: "plots" }, ...figures)];
   }
 
+  // Lines of many methods cannot be told apart, so that few are shown until more are asked for.
+  function saidOfMethods() {
+    const all = methods().length, now = methods().filter(shown).length;
+    return now === all ? null : element("p", { class: "quiet", role: "status" }, `${now} of ${all} methods are shown; choose others under Methods.`);
+  }
+
   async function show() {
-    const parts = [];
+    const mine = (turn += 1);   // a later choice overtakes this one
+    const parts = [saidOfMethods()].filter(Boolean);
     if (chosen.metric) parts.push(element("p", {}, saidOf(chosen.metric)), metricTable(chosen.metric), areaPlot(chosen.metric));
     const curves = element("div");
-    place.replaceChildren(...parts, curves);
-    curves.replaceChildren(...(await curvePlots()).filter(Boolean));
+    const last = place.lastElementChild;   // stays until the next curves are there
+    videxplain.refill(place, ...parts, last ?? curves);
+    const drawn = await curvePlots().catch((error) => { (last ?? curves).replaceChildren(); throw error; });
+    if (mine === turn) videxplain.refill(last ?? curves, ...drawn.filter(Boolean));
   }
 
   function choose() {
@@ -116,7 +132,7 @@ videxplain.comparison = async (view) => {
       videxplain.checkboxes("Methods", methods(), chosen.methods, show),
       areas.length ? videxplain.checkboxes("Areas", areas.map(areaName), chosen.areas, show) : null,
     ];
-    controls.replaceChildren(...fields.filter(Boolean));
+    videxplain.refill(controls, ...fields.filter(Boolean));
     return show();
   }
 

@@ -21,10 +21,13 @@ const videxplain = (() => {
 
   function load(name) {
     if (!loading.has(name)) {
-      let found;
-      waiting.set(name, (data) => { found = data; });
+      let found = null;
+      waiting.set(name, (data) => { found = { data }; });
       const path = name.split("/").map(encodeURIComponent).join("/");
-      const promise = script(`data/${path}.js`).then(() => found).finally(() => waiting.delete(name));
+      const promise = script(`data/${path}.js`).then(() => {
+        if (!found) throw new Error(`data/${path}.js is of another report: make the report again`);
+        return found.data;
+      }).finally(() => waiting.delete(name));
       promise.catch(() => loading.delete(name));
       loading.set(name, promise);
     }

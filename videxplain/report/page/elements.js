@@ -17,7 +17,7 @@ videxplain.choice = (label, options, chosen, changed) => {
   const { element } = videxplain;
   const select = element("select", { onchange: () => changed(select.value) });
   for (const option of options) {
-    const { value, title } = typeof option === "string" ? { value: option, title: option } : option;
+    const { value, title } = typeof option === "object" ? option : { value: option, title: option };
     select.append(element("option", { value, selected: value === chosen }, title));
   }
   return element("label", { class: "field" }, label, select);
@@ -42,6 +42,16 @@ videxplain.slider = (label, properties, changed) => {
   const input = element("input", { type: "range", ...properties });
   input.addEventListener("input", () => { shown.textContent = input.value; changed(Number(input.value)); });
   return element("label", { class: "field" }, label, element("span", {}, input, shown));
+};
+
+// A place whose content is made anew; the control that had the focus has it again.
+videxplain.refill = (place, ...children) => {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const label = focused?.closest("label, th")?.firstChild?.textContent;
+  const kind = focused?.localName;
+  place.replaceChildren(...children);
+  if (!focused || focused.isConnected) { focused?.focus({ preventScroll: true }); return; }
+  [...place.querySelectorAll(kind)].find((each) => each.closest("label, th")?.firstChild?.textContent === label)?.focus({ preventScroll: true });
 };
 
 videxplain.number = (value, digits = 3) => {

@@ -13,13 +13,13 @@ videxplain.gallery = async (view, name) => {
     { title: "Jobs", value: (each) => each.jobs, align: "number", cell: (each) => String(each.jobs) },
     { title: "Masks that lose the class", value: (each) => each.not_preserved, align: "number", cell: (each) => String(each.not_preserved) },
   ];
-  const place = element("div");
+  const place = element("div"), order = {};
   const search = element("input", { type: "search", oninput: () => show() });
   function show() {
     const rows = clips.filter((each) => `${each.name} ${each.label ?? ""}`.toLowerCase().includes(search.value.toLowerCase()));
-    place.replaceChildren(table({ caption: `${rows.length} of ${clips.length} clips`, columns, rows }));
+    place.replaceChildren(table({ caption: `${rows.length} of ${clips.length} clips`, columns, rows, order }));
   }
-  view.replaceChildren(element("h1", {}, "Gallery"), element("div", { class: "controls" }, element("label", { class: "field" }, "Search", search)), place);
+  view.replaceChildren(element("h1", {}, "Gallery"), name === undefined ? "" : element("p", {}, "There is no such clip; these are all."), element("div", { class: "controls" }, element("label", { class: "field" }, "Search", search)), place);
   show();
 };
 
@@ -36,11 +36,24 @@ videxplain.theatre = async (view, clip) => {
   const controls = element("div", { class: "controls" }), stage = element("div", { class: "stage" }), scale = element("p", { class: "quiet" });
   const frameShown = element("output", { "aria-live": "off" });
   const slider = element("input", { type: "range", min: 0, value: 0, "aria-label": "Frame" });
+  slider.dataset.keys = "player";
   const play = element("button", { type: "button", onclick: toggle }, "Play");
+  const made = new Map(), pictures = new Map();   // what was read for this clip, until another is looked at
   let shown = [], length = 1, frame = 0, timer = null, turn = 0;
+
+  const keep = (kept, key, make) => {
+    if (!kept.has(key)) {
+      kept.set(key, make());
+      kept.get(key).catch(() => kept.delete(key));
+    }
+    return kept.get(key);
+  };
+  const picturesOf = (frames) => keep(pictures, frames, () => videxplain.frames.clip(frames));
+  const tileOf = (told) => keep(made, told, () => videxplain.tile(told, clip.clip, picturesOf));
 
   function draw() {
     slider.value = frame;
+    slider.setAttribute("aria-valuetext", `frame ${frame + 1} of ${length}`);
     frameShown.textContent = `frame ${frame + 1} of ${length}`;
     for (const tile of shown) tile.draw((frame + 0.5) / length);
   }
@@ -48,46 +61,50 @@ videxplain.theatre = async (view, clip) => {
   function stop() { clearInterval(timer); timer = null; play.textContent = "Play"; }
   function toggle() {
     if (timer !== null) { stop(); return; }
-    timer = setInterval(() => { if (view.contains(stage)) step(1); else stop(); }, 1000 / FRAMES_A_SECOND);
+    timer = setInterval(() => { if (stage.isConnected) step(1); else stop(); }, 1000 / FRAMES_A_SECOND);
     play.textContent = "Pause";
   }
   slider.addEventListener("input", () => { frame = Number(slider.value); draw(); });
-  videxplain.keys = (key) => {
+  const keys = (key) => {
     if (key === " ") toggle();
     else if (key === "ArrowRight") step(1);
     else if (key === "ArrowLeft") step(-1);
     else return false;
     return true;
   };
+  if (view.isConnected) videxplain.keys = keys;   // another view may have been opened since
 
-  async function look() {
+  function look() {
     looks.kinds = videxplain.KINDS.filter((kind) => kinds.has(kind));
-    scale.replaceChildren("Heat map from 0 ", videxplain.scaleBar(looks.colours), " to 1.");
-    await Promise.all(shown.map((tile) => tile.choose(chosen.area, looks)));
+    scale.replaceChildren("Heat map from 0 ", videxplain.scaleBar(looks.colours), " to 1; each tile says what 1 stands for.");
+    for (const tile of shown) tile.look(looks);
     draw();
   }
 
   async function cast() {
     const mine = (turn += 1);   // a later choice overtakes this one
     const own = tiles.filter((tile) => network(tile) === chosen.network && chosen.methods.has(tile.method));
-    const made = await Promise.all(own.slice(0, chosen.most).map((tile) => videxplain.tile(tile, clip.clip)));
+    const area = chosen.area;
+    const found = await Promise.all(own.slice(0, chosen.most).map(tileOf));
+    const maps = await Promise.all(found.map((tile) => tile.read(area)));
     if (mine !== turn) return;
-    shown = made;
+    shown = found;
+    shown.forEach((tile, at) => tile.choose(area, maps[at]));
     length = Math.max(1, ...shown.map((tile) => tile.count));
     slider.max = length - 1;
     frame = Math.min(frame, length - 1);
-    const more = element("button", { type: "button", onclick: () => { chosen.most += MOST; cast(); } }, `Show more (${own.length - made.length} left)`);
-    more.hidden = own.length <= made.length;
-    await look();
-    if (mine === turn) stage.replaceChildren(...shown.map((tile) => tile.box), more);
+    const more = element("button", { type: "button", onclick: () => { chosen.most += MOST; cast(); } }, `Show more (${own.length - shown.length} left)`);
+    more.hidden = own.length <= shown.length;
+    look();
+    stage.replaceChildren(...shown.map((tile) => tile.box), ...(own.length ? [] : ["No method is chosen."]), more);
   }
 
   function choose() {
     const methods = unique(tiles.filter((tile) => network(tile) === chosen.network).map((tile) => tile.method));
     chosen.methods = new Set([...methods.filter((each) => !isFloor(each)), ...methods.filter(isFloor)]);
-    controls.replaceChildren(
+    videxplain.refill(controls,
       videxplain.choice("Network", networks, chosen.network, (value) => { chosen.network = value; choose(); }),
-      videxplain.choice("Area", offered.map(String), String(chosen.area), (value) => { chosen.area = Number(value); look(); }),
+      videxplain.choice("Area", offered.map(String), String(chosen.area), (value) => { chosen.area = Number(value); cast(); }),
       videxplain.choice("Colours", [{ value: "viridis", title: "viridis" }, { value: "cividis", title: "cividis" }, { value: "jet", title: "jet, as published" }], looks.colours, (value) => { looks.colours = value; look(); }),
       videxplain.slider("Opacity", { min: 0, max: 1, step: 0.05, value: looks.opacity }, (value) => { looks.opacity = value; look(); }),
       videxplain.slider("Hide below", { min: 0, max: 1, step: 0.05, value: looks.threshold }, (value) => { looks.threshold = value; look(); }),

@@ -25,7 +25,7 @@ videxplain.plots = (() => {
 
   function layout(x, y) {
     const ink = getComputedStyle(document.body).color;
-    const axis = (title) => ({ title: { text: title }, gridcolor: "rgba(128,128,128,0.25)", zeroline: false });
+    const axis = (title) => ({ title: { text: plain(title) }, gridcolor: "rgba(128,128,128,0.25)", zeroline: false });
     return {
       height: 340, margin: { l: 60, r: 10, t: 10, b: 45 }, font: { color: ink, family: "inherit" },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -33,13 +33,16 @@ videxplain.plots = (() => {
     };
   }
 
+  // Plotly takes a few tags in names and titles for markup; names are text.
+  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
   // A figure with its title; what it shows is said in words, too.
   function figure(title, said, traces, { x, y }) {
     const { element } = videxplain;
     const place = element("div", { class: "plot", role: "img", "aria-label": `${title}. ${said}` });
     const whole = element("figure", {}, element("figcaption", {}, element("strong", {}, title), ` ${said}`), place);
     library ??= videxplain.script("plotly.min.js");
-    library.then(() => Plotly.newPlot(place, traces, layout(x, y), { responsive: true, displaylogo: false }))
+    library.then(() => Plotly.newPlot(place, traces.map((each) => each.name === undefined ? each : { ...each, name: plain(each.name) }), layout(x, y), { responsive: true, displaylogo: false }))
       .catch((error) => place.replaceChildren(error.message));
     return whole;
   }
