@@ -128,7 +128,8 @@ def test_few_of_many_methods_are_shown_until_asked_for(
         page.get_by_role("checkbox", name=method).check()
     assert page.locator("tbody tr").count() == 15
     page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every(p => p.data?.filter(e => e.name).length > 14)"
+        "[...document.querySelectorAll('.plot')]"
+        ".every(p => p.data?.filter(e => e.name).length > 14)"
     )
 
 
