@@ -14,7 +14,7 @@ videxplain.overview = async (view) => {
   ].map(([key, title]) => ({
     title,
     value: (job) => job[key],
-    align: ["clips", "seconds"].includes(key) ? "number" : key === "command" ? "code" : "",
+    align: ["clips", "seconds"].includes(key) ? "number" : { command: "code", error: "why" }[key] ?? "",
     cell: (job) => key === "seconds" ? job.seconds?.toFixed(1) ?? "" : job[key] ?? "",
   })).filter((column) => told.jobs.some((job) => ![null, undefined, ""].includes(column.value(job))));
 
