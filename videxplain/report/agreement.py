@@ -22,7 +22,6 @@ from videxplain.metrics.similarity import (
 )
 from videxplain.report.finished import Finished
 from videxplain.sinks.disk import load
-from videxplain.sinks.files import clip_slug
 from videxplain.types import Polarity
 
 _NAMES = ("between", "setting", "model", "method", "other_model", "other_method")
@@ -113,10 +112,9 @@ def _by_clip(jobs: Sequence[Finished]) -> Mapping[tuple[str, str], list[_Explain
     for job in jobs:
         targets = {record["clip"]: record["target"] for record in job.records}
         for clip, target in targets.items():
-            path = job.folder / "attributions" / f"{clip_slug(clip)}.npz"
-            polarity = job.outcome["config"]["polarity"]
+            path = job.attribution(clip)
             clips[clip, target].append(
-                _Explained(job.setting, job.model, job.method, path, polarity)
+                _Explained(job.setting, job.model, job.method, path, job.polarity)
             )
     return clips
 

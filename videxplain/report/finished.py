@@ -1,5 +1,6 @@
 """Finished jobs of a sweep, or of a folder of outputs, each with a name of its own."""
 
+import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from videxplain import config
-from videxplain.errors import ConfigError
+from videxplain.errors import ConfigError, OutputError
+from videxplain.sinks.files import clip_slug
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
 from videxplain.sinks.sweep_folder import SweepFolder
 from videxplain.types import Polarity
@@ -85,6 +87,25 @@ class Finished:
     def heading(self) -> str:
         """Of what is compared with each other."""
         return heading(self.model, self.pretrain_dataset, self.setting)
+
+    def attribution(self, clip: str) -> Path:
+        """Where the explanation of a clip is."""
+        return self.folder / "attributions" / f"{clip_slug(clip)}.npz"
+
+    def pixels(self, clip: str) -> Path | None:
+        """Where the pictures of a clip are; None where none were kept.
+
+        Raises:
+            OutputError: If the clip's record cannot be read.
+        """
+        record = self.folder / "records" / f"{clip_slug(clip)}.json"
+        try:
+            digest = json.loads(record.read_text(encoding="utf-8"))["pixels"]
+        except (OSError, ValueError, KeyError) as error:
+            message = f"{record} cannot be read ({error}): compute it again with overwrite=true"
+            raise OutputError(message) from error
+        kept = self.outputs / "clips" / f"{digest}.npz"
+        return kept if digest is not None and kept.is_file() else None
 
     def label(self, metric: str) -> str:
         """Name of a metric, told from others of its name."""

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ def write_media(to: Path, job: Finished) -> list[Shown]:
         rows[record["clip"]].append(record)
     of_job, shown = JobCurves(), []
     for clip, records in rows.items():
-        attribution = load(_archive(job, clip))
+        attribution = load(job.attribution(clip))
         of_clip = JobCurves()
         for curves in (of_job, of_clip):
             curves.add(attribution, records, job.polarity)
@@ -97,10 +96,6 @@ def clip_files(shown: Sequence[Shown]) -> Iterator[tuple[str, object]]:
         yield f"clips/{clip_slug(clip)}", {"name": clip, "label": own[0].label, "tiles": tiles}
 
 
-def _archive(job: Finished, clip: str) -> Path:
-    return job.folder / "attributions" / f"{clip_slug(clip)}.npz"
-
-
 def _shown(
     job: Finished,
     attribution: Attribution,
@@ -125,12 +120,10 @@ def _shown(
 
 def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
     """The clip's pictures, once for all jobs; None where none were kept."""
-    record = job.folder / "records" / f"{clip_slug(clip)}.json"
-    pixels: str | None = json.loads(record.read_text(encoding="utf-8"))["pixels"]
-    kept = job.outputs / "clips" / f"{pixels}.npz"
-    if pixels is None or not kept.is_file():
+    kept = job.pixels(clip)
+    if kept is None:
         return None
-    name = f"frames/{pixels}"
+    name = f"frames/{kept.stem}"
     if not data_file(to, name).is_file():
         with np.load(kept) as archive:
             frames = archive["pixels"]
@@ -140,7 +133,7 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
             key: _picture(_sheet(each), "webp", quality=_QUALITY) for key, each in sheets.items()
         }
         put(to, name, {**_layout(frames), **drawn})
-    return pixels
+    return kept.stem
 
 
 def _write_sheets(
@@ -148,7 +141,7 @@ def _write_sheets(
 ) -> None:
     """Heat maps and curves of a clip, unless they are there and its attribution is older."""
     name = f"media/{job.name}/{clip_slug(clip)}"
-    file, changed = data_file(to, name), _archive(job, clip).stat().st_mtime
+    file, changed = data_file(to, name), job.attribution(clip).stat().st_mtime
     if file.is_file() and file.stat().st_mtime >= changed:
         return
     maps = range(len(attribution.values))
