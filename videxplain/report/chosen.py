@@ -41,8 +41,23 @@ class Explained:
     records: Sequence[Mapping[str, Any]]
 
 
-def choose(folder: Path, choice: Choice) -> tuple[str, list[Explained]]:
-    """The name of the clip, and all that explains it.
+@dataclass(frozen=True)
+class Chosen:
+    """A clip, and all that explains it.
+
+    Attributes:
+        clip: Its name.
+        pictures: Where its frames are.
+        explained: By at least one job.
+    """
+
+    clip: str
+    pictures: Path
+    explained: Sequence[Explained]
+
+
+def choose(folder: Path, choice: Choice) -> Chosen:
+    """Find the clip and the jobs that are to be shown.
 
     Args:
         folder: ``outputs/sweeps/<time>``, ``outputs``, or that of a job.
@@ -63,8 +78,8 @@ def choose(folder: Path, choice: Choice) -> tuple[str, list[Explained]]:
     if choice.methods:
         called = [job for name in choice.methods for job in _called(explaining, "method", name)]
         explaining = list({job.folder: job for job in called}.values())
-    _check_alike(explaining, clip)
-    return clip, [Explained(job, _records(job, clip)) for job in explaining]
+    pictures = _pictures(explaining, clip)
+    return Chosen(clip, pictures, [Explained(job, _records(job, clip)) for job in explaining])
 
 
 def _called(jobs: Sequence[Finished], kind: str, name: str) -> list[Finished]:
@@ -100,23 +115,23 @@ def _check_area(jobs: Sequence[Finished], clip: str, area: float | None) -> None
         raise ConfigError(unknown_name("area", f"{area:g}", [f"{each:g}" for each in known]))
 
 
-def _check_alike(jobs: Sequence[Finished], clip: str) -> None:
-    """All must show the same pictures, for there is one row of them."""
-    pictures = [job.pixels(clip) for job in jobs]
-    if None in pictures:
+def _pictures(jobs: Sequence[Finished], clip: str) -> Path:
+    """Where they are; all jobs must show the same, for there is one row of them."""
+    found = {job.pixels(clip) for job in jobs}
+    pictures = found.pop()
+    if pictures is None or None in found:
         message = f"no pictures of {clip!r} were kept, so that there is nothing to draw"
         raise ConfigError(message)
-    if len(set(pictures)) == 1:
-        return
+    if found:
+        raise ConfigError(_how_they_differ(jobs, clip))
+    return pictures
+
+
+def _how_they_differ(jobs: Sequence[Finished], clip: str) -> str:
     models = list(dict.fromkeys(job.model for job in jobs))
     if len(models) > 1:
-        message = (
-            f"{first_of(models)} see {clip!r} in different sizes or frames: choose one with --model"
-        )
-        raise ConfigError(message)
-    settings = list(dict.fromkeys(job.setting for job in jobs))
-    message = (
-        f"{clip!r} names different pictures ({first_of(settings)}): "
-        "give the folder of one sweep, or of one job"
-    )
-    raise ConfigError(message)
+        seen = f"{first_of(models)} see {clip!r} in different sizes or frames"
+        return f"{seen}: choose one with --model"
+    settings = list(dict.fromkeys(job.setting for job in jobs if job.setting))
+    told = f" ({first_of(settings)})" if settings else ""
+    return f"{clip!r} names different pictures{told}: give the folder of one sweep, or of one job"

@@ -39,8 +39,10 @@ _BAR = (1.6, 0.09)
 """Inches of the colour bar."""
 _LARGE, _SMALL = 8, 7
 """Points of the text: legible where a figure is set in one column of two."""
-_LETTERS = 26
+_LETTERS = 30
 """That fit beside a row."""
+_LETTERS_AN_INCH = 15
+"""Of the title, rounded down."""
 _LOST, _LOST_INK = "class not preserved", "#b00020"
 _NAMELESS = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 """What would make two equal figures differ."""
@@ -64,13 +66,13 @@ def write_figure(folder: Path, choice: Choice, look: Look, output: Path | None) 
     """
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise ConfigError(unknown_name("suffix of --output", output.suffix, SUFFIXES))
-    clip, explained = choose(folder, choice)
-    stem = folder / f"figure-{clip_slug(clip)}"
-    files = [Path(f"{stem}{suffix}") for suffix in GRIDS] if output is None else [output]
+    chosen = choose(folder, choice)
+    stem = f"figure-{clip_slug(chosen.clip)}"
+    files = [folder / f"{stem}{suffix}" for suffix in GRIDS] if output is None else [output]
     animated = files[0].suffix.lower() in panels.ANIMATED
     if look.frames is None and not animated:
         look = replace(look, frames=COLUMNS)
-    shown = sheet(clip, explained, choice.area, look)
+    shown = sheet(chosen, choice.area, look)
     for file in files:
         save = animation(shown).save if animated else partial(save_grid, shown)
         write_whole(file, save)
@@ -143,7 +145,8 @@ def _height(row: Row) -> float:
 
 
 def _draw_header(axis: Axes, shown: Sheet) -> None:
-    title = "\n".join(textwrap.wrap(_drawable(shown.clip), _LETTERS * 4))
+    letters = max(_LETTERS, int(_LETTERS_AN_INCH * axis.get_xlim()[1]))
+    title = "\n".join(textwrap.wrap(_drawable(shown.clip), letters))
     axis.text(0, -_GAP - 1.2 * _LINE, title, fontsize=_LARGE, va="bottom")
     axis.text(-2 * _GAP, -_GAP, "frame", fontsize=_SMALL, ha="right", va="bottom")
     for column, number in enumerate(shown.numbers):

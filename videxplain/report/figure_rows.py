@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
 
@@ -10,9 +11,9 @@ import numpy as np
 from jaxtyping import Int
 
 from videxplain import figures, panels
-from videxplain.errors import ConfigError, OutputError
+from videxplain.errors import OutputError
 from videxplain.panels import Panels
-from videxplain.report.chosen import Explained
+from videxplain.report.chosen import Chosen, Explained
 from videxplain.report.comparison import TYPICAL_AREA
 from videxplain.report.finished import Finished
 from videxplain.sinks.disk import load
@@ -75,19 +76,18 @@ class Sheet:
     colours: str
 
 
-def sheet(clip: str, explained: Sequence[Explained], area: float | None, look: Look) -> Sheet:
+def sheet(chosen: Chosen, area: float | None, look: Look) -> Sheet:
     """Draw every row.
 
     Args:
-        clip: Its name.
-        explained: By at least one job, all of the same pictures.
+        chosen: The clip, and the jobs that explain it.
         area: Share that masks were asked to keep; None for a typical one.
         look: How they are shown.
 
     Raises:
         OutputError: If pictures or an attribution cannot be read.
     """
-    own = _pictures(explained[0].job, clip)
+    clip, explained, own = chosen.clip, chosen.explained, _read(chosen.pictures)
     shown = panels.spread(len(own), look.frames or len(own))
     loaded = [(each, load(each.job.attribution(clip))) for each in explained]
     common = _common(explained)
@@ -187,11 +187,7 @@ def _scale(attributions: Sequence[Attribution]) -> str:
     return "; ".join(words[kind] for kind in words if kind in kinds)
 
 
-def _pictures(job: Finished, clip: str) -> Panels:
-    kept = job.pixels(clip)
-    if kept is None:
-        message = f"no pictures of {clip!r} were kept, so that there is nothing to draw"
-        raise ConfigError(message)
+def _read(kept: Path) -> Panels:
     try:
         with np.load(kept) as archive:
             pixels: Panels = archive["pixels"]
