@@ -93,6 +93,7 @@ def test_less_may_be_better() -> None:
     }
     assert [found[better]["beats_random"] for better in found] == [0, 1, None]
     assert [found[better]["better_than_random"] for better in found] == [False, True, None]
+    assert [found[better]["best"] for better in found] == [False, True, None]
 
 
 def test_reliability_by_hand() -> None:

@@ -14,12 +14,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config, hydra_words
@@ -59,6 +61,9 @@ def main() -> None:
             _describe(method)
             return
         _check_arguments(sys.argv[1:])
+        if _HELP & set(sys.argv[1:]) and not set(sys.argv[1:]) & set(_TAKE_A_VALUE):
+            _print_help(sys.argv[1:])
+            return
         sys.argv[1:] = _for_every_choice(sys.argv[1:])
         _job()
     except KeyboardInterrupt:
@@ -167,6 +172,20 @@ def _describe(method: str) -> None:
 
     built = catalog.build(section, "method")
     tqdm.write(describe(method, built, catalog.text("method", method)))
+
+
+def _print_help(arguments: Sequence[str]) -> None:
+    """What Hydra would print; it copies all that it knows for every group, and takes seconds."""
+    overrides = [each for each in arguments if not each.startswith("-")]
+    with initialize_config_dir(str(catalog.conf_folder()), version_base="1.3"):
+        composed = compose("config", overrides, return_hydra_config=True)
+        template = Template(composed.hydra.help.template)
+    with open_dict(composed):
+        del composed["hydra"]
+    groups = sorted([*config.GROUPS, config.EXPERIMENT])
+    told = [f"{group}: {', '.join(catalog.names(group))}\n" for group in groups]
+    shown = {"APP_CONFIG_GROUPS": "".join(told), "CONFIG": OmegaConf.to_yaml(composed)}
+    tqdm.write(template.substitute(shown))
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

@@ -97,8 +97,9 @@ def compare(numbers: pl.DataFrame) -> pl.DataFrame:
                 | {"clips": len(values), "mean": float(values.mean()), "low": low, "high": high}
                 | _against_random(own, random)
             )
-    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(best=_best())
-    return table.sort(*KEY, "area", "method", maintain_order=True)
+    better = pl.col("higher_is_better").cast(pl.Boolean)  # of descriptions alone all are null
+    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(better)
+    return table.with_columns(best=_best()).sort(*KEY, "area", "method", maintain_order=True)
 
 
 def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
