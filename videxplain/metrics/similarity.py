@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from videxplain.devices import in_float64
 from videxplain.filters import largest
@@ -37,10 +38,15 @@ def overlap(one: Sets, other: Sets, share: float) -> Float[Tensor, "*sets"]:
 
 def ranks(values: Sets) -> Float[Tensor, "*sets n"]:
     """From 0.5, equal values with their mean rank, in float64."""
-    ordered = values.sort(dim=-1).values
-    below = torch.searchsorted(ordered, values.contiguous())
-    not_above = torch.searchsorted(ordered, values.contiguous(), right=True)
-    return in_float64(below + not_above) / 2
+    ordered, order = values.sort(dim=-1)
+    count = values.shape[-1]
+    place = torch.arange(count, device=values.device).expand_as(order)
+    rises = ordered[..., 1:] != ordered[..., :-1]
+    first = functional.pad(rises, (1, 0), value=True)
+    last = functional.pad(rises, (0, 1), value=True)
+    below = place.where(first, 0).cummax(dim=-1).values
+    not_above = place.where(last, count).flip(-1).cummin(dim=-1).values.flip(-1) + 1
+    return in_float64(torch.empty_like(order).scatter(-1, order, below + not_above)) / 2
 
 
 def most(values: Sets, share: float) -> Sets:

@@ -34,6 +34,7 @@ _SCHEMA = {
 }
 Size = tuple[int, int, int]
 """Frames, rows and columns."""
+Map = Float[Tensor, "t h w"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,52 @@ class _Explained:
     method: str
     path: Path
     polarity: Polarity
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """All explanations of a clip; what takes longest, ranks and sets, once for all pairs.
+
+    Attributes:
+        maps: Of each, the mask of every area that it has, or its one map, of no area.
+        ranked: Ranks of the voxels.
+        chosen: Where the most salient ones are, for an area.
+    """
+
+    maps: Mapping[_Explained, Mapping[float | None, Map]]
+    ranked: dict[tuple[_Explained, float | None, Size], Sets]
+    chosen: dict[tuple[_Explained, float, Size], Sets]
+
+    @classmethod
+    def of(cls, explained: Sequence[_Explained]) -> "_Clip":
+        """Read them all."""
+        return cls({each: _maps(each) for each in explained}, {}, {})
+
+    def alike(self, one: _Explained, other: _Explained, area: float) -> tuple[float, float] | None:
+        """Rank correlation and overlap; None where one has no mask of this area."""
+        found = [(each, self._of_area(each, area)) for each in (one, other)]
+        if any(mask not in self.maps[each] for each, mask in found):
+            return None
+        size = _smaller(*(self.maps[each][mask] for each, mask in found))
+        ranked = [self._ranked(each, mask, size) for each, mask in found]
+        chosen = [self._chosen(each, area, size) for each in (one, other)]
+        return correlation(*ranked).item(), intersection_over_union(*chosen).item()
+
+    def _of_area(self, each: _Explained, area: float) -> float | None:
+        return None if None in self.maps[each] else area
+
+    def _ranked(self, each: _Explained, mask: float | None, size: Size) -> Sets:
+        key = (each, mask, size)
+        if key not in self.ranked:
+            self.ranked[key] = ranks(_pooled(self.maps[each][mask], size)).float()
+        return self.ranked[key]
+
+    def _chosen(self, each: _Explained, area: float, size: Size) -> Sets:
+        key = (each, area, size)
+        if key not in self.chosen:
+            values = self.maps[each][self._of_area(each, area)]
+            self.chosen[key] = most(_pooled(values, size), area)
+        return self.chosen[key]
 
 
 def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
@@ -63,33 +110,16 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
     """
     found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
     for explained in _by_clip(jobs).values():
-        maps = {each: _maps(each, areas) for each in explained}
-        prepared: dict[tuple[_Explained, float, Size], tuple[Sets, Sets]] = {}
+        clip = _Clip.of(explained)
         for one, other in combinations(explained, 2):
             between = _between(one, other)
             if between is None:
                 continue
-            for area in (each for each in areas if each in maps[one] and each in maps[other]):
-                both = maps[one][area], maps[other][area]
-                size = _smaller(*both)
-                for each, values in zip((one, other), both, strict=True):
-                    if (each, area, size) not in prepared:  # ranks take longer than comparing them
-                        prepared[each, area, size] = _prepare(values, size, area)
-                first, second = prepared[one, area, size], prepared[other, area, size]
-                key = (
-                    between,
-                    one.setting,
-                    one.model,
-                    one.method,
-                    other.model,
-                    other.method,
-                    str(area),
-                )
-                alike = (
-                    correlation(first[0], second[0]),
-                    intersection_over_union(first[1], second[1]),
-                )
-                found[key].append((alike[0].item(), alike[1].item()))
+            names = (between, one.setting, one.model, one.method, other.model, other.method)
+            for area in areas:
+                alike = clip.alike(one, other, area)
+                if alike is not None:
+                    found[*names, str(area)].append(alike)
     rows = [_row(key, pairs) for key, pairs in found.items()]
     return pl.DataFrame(rows, _SCHEMA)
 
@@ -127,13 +157,10 @@ def _between(one: _Explained, other: _Explained) -> str | None:
     return "models" if one.method == other.method else None
 
 
-def _maps(explained: _Explained, areas: Sequence[float]) -> Mapping[float, Float[Tensor, "t h w"]]:
-    """The mask of each area that it has, or the one map for all areas."""
+def _maps(explained: _Explained) -> Mapping[float | None, Map]:
     attribution = load(explained.path)
     saliency = attribution.saliency(explained.polarity)[:, 0].float()
-    if attribution.areas is None:
-        return dict.fromkeys(areas, saliency[0])
-    return dict(zip(attribution.areas, saliency, strict=True))
+    return dict(zip(attribution.areas or (None,), saliency, strict=True))
 
 
 def _smaller(one: Float[Tensor, "..."], other: Float[Tensor, "..."]) -> Size:
@@ -141,7 +168,5 @@ def _smaller(one: Float[Tensor, "..."], other: Float[Tensor, "..."]) -> Size:
     return t, h, w
 
 
-def _prepare(values: Float[Tensor, "t h w"], size: Size, area: float) -> tuple[Sets, Sets]:
-    """Ranks of the voxels, and where the most salient ones are."""
-    voxels = functional.adaptive_avg_pool3d(values[None], size).flatten()
-    return ranks(voxels).float(), most(voxels, area)
+def _pooled(values: Map, size: Size) -> Sets:
+    return functional.adaptive_avg_pool3d(values[None], size).flatten()

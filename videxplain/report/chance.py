@@ -1,7 +1,11 @@
 """Numbers beside those of a method that knows nothing: of the same clip, by masks as large."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 RANDOM = "random"
 """The method that every other should beat."""
@@ -11,7 +15,34 @@ CHOICE = pl.col("method").str.split(" ").list.first()
 """A method's name without the keys that tell it from others."""
 
 
-def beside_random(own: pl.DataFrame, random: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Drawn:
+    """What ``random`` has by one metric on each clip, means over its seeds.
+
+    Attributes:
+        maps: Of its whole map.
+        masks: Area, visible area and value of each mask, by visible area, NaN where it is unknown.
+    """
+
+    maps: Mapping[str, float]
+    masks: Mapping[str, Float[np.ndarray, "3 masks"]]
+
+
+def drawn(random: pl.DataFrame) -> Drawn:
+    """Prepare random's numbers, to be read by every other method.
+
+    Args:
+        random: Columns clip, area, visible_area, value, by one metric; may have several seeds.
+    """
+    means = random.group_by("clip", "area").agg(pl.col("visible_area", "value").mean())
+    of_masks = means.filter(pl.col("area").is_not_null()).sort("visible_area")
+    maps = means.filter(pl.col("area").is_null()).select("clip", "value")
+    clips = of_masks.partition_by("clip", as_dict=True, include_key=False)
+    masks = {clip: part.to_numpy().astype(float).T for (clip,), part in clips.items()}
+    return Drawn(dict(maps.iter_rows()), masks)
+
+
+def beside_random(own: pl.DataFrame, random: Drawn) -> pl.DataFrame:
     """Pair each clip's value with the one that random has there.
 
     At an area, random's is read between those of its own masks, where it keeps just as much of the
@@ -20,36 +51,26 @@ def beside_random(own: pl.DataFrame, random: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         own: Of a method at one area: columns clip, area, visible_area, value, higher_is_better.
-        random: Of ``random``, at all areas, by the same metric; may have several seeds.
+        random: By the same metric.
 
     Returns:
         Columns clip, value, random, both so that more is better.
     """
-    masks = random.filter(pl.col("area").is_not_null())
-    if own["area"][0] is None or not len(masks):
-        drawn = random.filter(pl.col("area").is_null()).group_by("clip").agg(_mean("value"))
-    elif own["visible_area"].null_count() or masks["visible_area"].null_count():
-        there = masks.filter(pl.col("area") == own["area"][0])
-        drawn = there.group_by("clip").agg(_mean("value"))
-    else:
-        drawn = _as_large(own, masks)
-    joined = own.join(drawn.rename({"value": "random"}), on="clip", maintain_order="left")
+    rows = own.select("clip", "area", "visible_area").iter_rows()
+    there = [_there(random, *row) for row in rows]
     sign = 1 if own["higher_is_better"][0] else -1
-    return joined.select("clip", pl.col("value") * sign, pl.col("random") * sign)
+    beside = own.select("clip", pl.col("value") * sign, random=pl.Series(there, dtype=pl.Float64))
+    return beside.drop_nulls("random").with_columns(pl.col("random") * sign)
 
 
-def _as_large(own: pl.DataFrame, masks: pl.DataFrame) -> pl.DataFrame:
-    """What masks of random would be worth that keep as much as a method's."""
-    places = masks.group_by("clip", "area").agg(_mean("visible_area"), _mean("value"))
-    drawn = {
-        clip: np.interp(kept, place["visible_area"], place["value"], left=np.nan, right=np.nan)
-        for (clip, kept) in own.select("clip", "visible_area").iter_rows()
-        if len(place := places.filter(pl.col("clip") == clip).sort("visible_area"))
-    }
-    found = pl.DataFrame({"clip": drawn.keys(), "value": drawn.values()})
-    return found.filter(pl.col("value").is_not_nan())
-
-
-def _mean(column: str) -> pl.Expr:
-    """Over the seeds."""
-    return pl.col(column).mean()
+def _there(random: Drawn, clip: str, area: float | None, kept: float | None) -> float | None:
+    """Random's value on a clip, by masks that keep as much; by its map, where there are none."""
+    if area is None or not random.masks:
+        return random.maps.get(clip)
+    areas, visible, values = random.masks.get(clip, np.empty((3, 0)))
+    if kept is None or np.isnan(visible).any():
+        found = values[areas == area]
+        return float(found[0]) if len(found) else None
+    if not len(visible) or not visible[0] <= kept <= visible[-1]:
+        return None
+    return float(np.interp(kept, visible, values))

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from videxplain.errors import ConfigError
-from videxplain.report.chance import CHOICE, FLOORS, RANDOM, beside_random
+from videxplain.report.chance import CHOICE, FLOORS, RANDOM, Drawn, beside_random, drawn
 from videxplain.report.finished import Finished
 from videxplain.report.statistics import consistency, interval, wins
 
@@ -86,7 +86,7 @@ def compare(numbers: pl.DataFrame) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for _, group in numbers.group_by(*KEY, maintain_order=True):
-        random = group.filter(CHOICE == RANDOM)
+        random = drawn(group.filter(CHOICE == RANDOM))
         for _, own in group.group_by("method", "area", maintain_order=True):
             first = own.row(0, named=True)
             values = own["value"].to_numpy()
@@ -120,7 +120,8 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     judged = numbers.filter(pl.col("higher_is_better").is_not_null())
     for _, group in judged.group_by(*KEY, maintain_order=True):
-        methods, random = group.filter(~CHOICE.is_in(FLOORS)), group.filter(CHOICE == RANDOM)
+        methods = group.filter(~CHOICE.is_in(FLOORS))
+        random = drawn(group.filter(CHOICE == RANDOM))
         parts = methods.group_by("method", "area", maintain_order=True)
         pairs = [found for _, own in parts if len(found := beside_random(own, random))]
         if not pairs:
@@ -180,7 +181,7 @@ def _best() -> pl.Expr:
     return pl.when(judged & several & comparable).then(pl.col("mean") == extreme.over(column))
 
 
-def _against_random(own: pl.DataFrame, random: pl.DataFrame) -> dict[str, Any]:
+def _against_random(own: pl.DataFrame, random: Drawn) -> dict[str, Any]:
     pairs = beside_random(own, random)
     is_random = own.select(CHOICE)["method"][0] == RANDOM
     if is_random or own["higher_is_better"][0] is None or not len(pairs):
