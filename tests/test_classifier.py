@@ -28,6 +28,14 @@ def test_a_network_that_works_in_place_leaves_the_clips_alone() -> None:
     assert found.values[0, 0, 1].flatten().tolist() == pytest.approx([2 / (4 * 8 * 8)] * 256)
 
 
+def test_a_network_that_other_clips_break_says_what_it_was_given() -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 32 * 32, 5))
+    assert len(vx.VideoClassifier(flat, frames=8, size=(32, 32)).class_names) == 5
+    told = r"breaks on a blank clip of 16 frames of 32 x 32 pixels, given as b c t h w \(Runtime"
+    with pytest.raises(ConfigError, match=told):
+        vx.VideoClassifier(flat, frames=16, size=(32, 32)).class_index("waving")
+
+
 def test_mixed_precision_changes_logits_little_and_their_type_not_at_all() -> None:
     classifier = vx.load_model("tiny_r2plus1d", device="cpu")
     mixed = vx.load_model("tiny_r2plus1d", device="cpu", precision="bfloat16")

@@ -1,9 +1,5 @@
 """The report in a real browser, as a reader opens it from the disk."""
 
-import importlib.util
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +8,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from tests.browser import column, frames, look, needs_browser
 from tests.commands import runner
 from videxplain import cli, sweep_cli
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-REQUIRED = os.environ.get("VIDEXPLAIN_REQUIRE_BROWSER") == "1"
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 SWEEP = (
     *("-m", "model=tiny_tsm,tiny_r2plus1d", "method=grad,3d_ep,random", "data=files"),
@@ -25,10 +20,7 @@ SWEEP = (
     "metrics=[visible_area,probability_kept,preserved]",
 )
 
-pytestmark = pytest.mark.skipif(
-    not REQUIRED and not (CHROMIUM and importlib.util.find_spec("playwright")),
-    reason="needs Chromium and the package playwright",
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -50,46 +42,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_report(sweep)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Any, report: Path) -> Iterator[Any]:  # noqa: ANN401
-    """At the overview; whatever it complains about, or asks of another host, fails the test."""
-    told: list[str] = []
-    opened = browser.new_page(viewport={"width": 1200, "height": 900})
-    opened.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: told.append(str(error)))
-    opened.on("request", lambda asked: told.append(asked.url) if not local(asked.url) else None)
-    look(opened, report, "overview")
-    yield opened
-    assert opened.evaluate("window.hacked") is None
-    opened.close()
-    assert told == []
-
-
-def local(url: str) -> bool:
-    return url.startswith(("file:", "data:", "blob:"))
-
-
-def look(page: Any, report: Path, view: str) -> None:  # noqa: ANN401
-    page.goto(f"{report.as_uri()}#/{view}")
-    page.wait_for_selector("h1")
-
-
-def column(page: Any, number: int) -> list[str]:  # noqa: ANN401
-    found: list[str] = page.locator(f"tbody tr td:nth-child({number})").all_inner_texts()
-    return found
-
-
-def test_jobs_are_sorted_and_filtered(page: Any) -> None:  # noqa: ANN401
+def test_jobs_are_sorted_and_filtered(page: Any, report: Path) -> None:  # noqa: ANN401
+    look(page, report, "overview")
     assert len(column(page, 1)) == 6
     page.get_by_role("button", name="Method").click()
     assert column(page, 4) == sorted(column(page, 4))
@@ -138,12 +92,6 @@ def test_plots_and_tables_hold_the_numbers_of_the_comparison(
     assert page.locator("thead th").all_inner_texts() == ["method", "0.1"]
 
 
-def shown(page: Any) -> list[str]:  # noqa: ANN401
-    """The frame that each tile shows."""
-    found: list[str] = page.eval_on_selector_all(".tile", "all => all.map(t => t.dataset.frame)")
-    return found
-
-
 def brightness(page: Any) -> list[float]:  # noqa: ANN401
     """Of each tile's first picture."""
     found: list[float] = page.eval_on_selector_all(
@@ -161,20 +109,20 @@ def open_clip(page: Any, report: Path, name: str) -> None:  # noqa: ANN401
 
 def test_all_tiles_move_in_step(page: Any, report: Path) -> None:  # noqa: ANN401
     open_clip(page, report, "waving")
-    assert shown(page) == ["0"] * 3
+    assert frames(page) == ["0"] * 3
     dark = brightness(page)
     page.keyboard.press("ArrowRight")
-    assert shown(page) == ["1"] * 3
+    assert frames(page) == ["1"] * 3
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    assert shown(page) == ["15"] * 3, "round the end"
+    assert frames(page) == ["15"] * 3, "round the end"
     assert all(now > before + 150 for now, before in zip(brightness(page), dark, strict=True))
     page.get_by_label("Frame").fill("7")
-    assert shown(page) == ["7"] * 3
+    assert frames(page) == ["7"] * 3
     page.keyboard.press(" ")
     page.wait_for_function("document.querySelector('.tile').dataset.frame !== '7'")
     page.get_by_role("button", name="Pause").click()
-    assert len(set(shown(page))) == 1
+    assert len(set(frames(page))) == 1
     assert page.get_by_role("button", name="Play").is_visible()
 
 
@@ -221,3 +169,35 @@ def test_it_fits_a_phone_and_the_dark(
     page.emulate_media(color_scheme="dark")
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert light != dark
+
+
+def test_what_a_network_raises_is_text(
+    page: Any,  # noqa: ANN401
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = (
+        *("import torch", "class Net(torch.nn.Module):", "    def forward(self, frames):"),
+        f"        raise RuntimeError({HOSTILE!r})",
+    )
+    (tmp_path / "broken_network.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    own = ("plugins=[broken_network]", "model=custom", "model.net._target_=broken_network.Net")
+    more = (
+        "data=shapes",
+        "data.num_clips=1",
+        "method=grad,center",
+        "logger=none",
+        "model.size=[32,32]",
+    )
+    ran = runner("videxplain", cli.main, monkeypatch, capsys)(
+        "-m", *own, *more, "target=predicted", "model.frames=8"
+    )
+    assert ran.code == 1, ran.err
+    (report,) = tmp_path.glob("outputs/sweeps/*/report/index.html")
+    look(page, report, "overview", "tbody tr")
+    assert column(page, 1) == ["failed"] * 2
+    assert all(HOSTILE in why for why in column(page, 7))
+    assert page.locator("#view img").count() == 0

@@ -1,72 +1,23 @@
 """The page over a report written by hand: what a sweep seldom holds, and what is drawn of it."""
 
-import importlib.util
-import os
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import page_data
+from tests.browser import column, frames, look, needs_browser
 from videxplain.report.page_files import put
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-REQUIRED = os.environ.get("VIDEXPLAIN_REQUIRE_BROWSER") == "1"
 MANY = 1000
 
-pytestmark = pytest.mark.skipif(
-    not REQUIRED and not (CHROMIUM and importlib.util.find_spec("playwright")),
-    reason="needs Chromium and the package playwright",
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page_data.write(tmp_path_factory.mktemp("written"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Whatever it complains about, or asks of another host, fails the test."""
-    told: list[str] = []
-    opened = browser.new_page(viewport={"width": 1200, "height": 900})
-    opened.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: told.append(str(error)))
-    local = ("file:", "data:", "blob:")
-    opened.on("request", lambda ask: None if ask.url.startswith(local) else told.append(ask.url))
-    yield opened
-    assert opened.evaluate("window.hacked") is None
-    opened.close()
-    assert told == []
-
-
-def look(page: Any, report: Path, view: str, wait: str = "h1") -> None:  # noqa: ANN401
-    page.goto(f"{report.as_uri()}#/{view}")
-    page.wait_for_selector(wait)
-
-
-def column(page: Any, number: int) -> list[str]:  # noqa: ANN401
-    found: list[str] = page.locator(f"tbody tr td:nth-child({number})").all_inner_texts()
-    return found
-
-
-def frames(page: Any) -> list[str]:  # noqa: ANN401
-    """That the tiles show."""
-    found: list[str] = page.eval_on_selector_all(".tile", "all => all.map(t => t.dataset.frame)")
-    return found
 
 
 def pixel(page: Any, method: str, kind: str, x: int, y: int = 0) -> list[int]:  # noqa: ANN401

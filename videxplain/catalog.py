@@ -185,16 +185,16 @@ def _build(part: Any, where: str) -> Any:  # noqa: ANN401
 
 
 def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: ANN401
-    known = inspect.signature(target).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
+    every = inspect.signature(target).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in every.values())
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = {key: each for key, each in every.items() if each.kind in named}
     for key in arguments:
         if key not in known and not takes_any:
             told = unknown_name(f"key of {where}", key, known)
             raise UnknownKeyError(told, f"{where}.{key}")
     missing = [
-        key
-        for key, each in known.items()
-        if each.default is each.empty and each.kind is not each.VAR_KEYWORD and key not in arguments
+        key for key, each in known.items() if each.default is each.empty and key not in arguments
     ]
     if missing:
         message = f"{where}.{missing[0]} has no value: give {where}.{missing[0]}=<value>"

@@ -163,12 +163,24 @@ class VideoClassifier(nn.Module):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """One name a logit."""
+        """One name a logit.
+
+        Raises:
+            ConfigError: If they must be counted, and the network breaks on a blank clip.
+        """
         if self._class_names is not None:
             return self._class_names
         blank = self.mean.new_zeros(1, 3, self.frames, *self.size)
-        with torch.no_grad():
-            count = self(blank).shape[1]
+        try:
+            with torch.no_grad():
+                count = self(blank).shape[1]
+        except Exception as error:  # whatever somebody's network raises
+            message = (
+                f"the network breaks on a blank clip of {self.frames} frames of "
+                f"{self.size[0]} x {self.size[1]} pixels, given as {self.layout} "
+                f"({type(error).__name__}: {error}): set frames, size and layout as it needs them"
+            )
+            raise ConfigError(message) from error
         return tuple(f"class {index}" for index in range(count))
 
     @cached_property
