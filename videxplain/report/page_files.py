@@ -7,6 +7,7 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from videxplain.figures import COLOURS, colour_table
 from videxplain.sinks.files import finite, write_whole
 
 _PAGE = resources.files("videxplain.report") / "page"
@@ -36,13 +37,14 @@ def data_file(to: Path, name: str) -> Path:
 
 
 def copy_page(to: Path) -> None:
-    """Write what the page is made of, and the library that draws its plots.
+    """Write what the page is made of, its colour maps, and the library that draws its plots.
 
     Raises:
         OutputError: If it cannot be written.
     """
     for part in _PAGE.iterdir():
         write_whole(to / part.name, partial(_write, part.read_text(encoding="utf-8")))
+    put(to, "colours", {name: colour_table(name).flatten().tolist() for name in COLOURS})
     plots = to / "plotly.min.js"
     if not plots.is_file():
         write_whole(plots, partial(_write, get_plotlyjs()))

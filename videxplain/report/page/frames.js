@@ -46,7 +46,6 @@ videxplain.frames = (() => {
     const size = clip.height * clip.width;
     const image = new ImageData(clip.width, clip.height);
     const start = frame * size;
-    const colours = videxplain.colourMaps[look.colours];
     for (let p = 0; p < size; p += 1) {
       const at = 3 * (start + p), to = 4 * p, level = heat ? heat.levels[start + p] : 0;
       const mask = heat ? (heat.cut === null ? level / 255 : Number(level >= heat.cut)) : 1;
@@ -56,7 +55,7 @@ videxplain.frames = (() => {
       for (let c = 0; c < 3; c += 1) {
         const picture = kind === "heat map" ? grey : clip.original[at + c];
         const nothing = look.fade ? 0 : clip.blurred[at + c];
-        image.data[to + c] = opacity * colours[3 * level + c]
+        image.data[to + c] = opacity * look.colours[3 * level + c]
           + (1 - opacity) * (shown * picture + (1 - shown) * nothing);
       }
       image.data[to + 3] = 255;

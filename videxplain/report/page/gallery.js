@@ -27,11 +27,13 @@ videxplain.theatre = async (view, clip) => {
   const { element, unique, network, isFloor } = videxplain;
   const MOST = 12, FRAMES_A_SECOND = 8;
   const { tiles } = await videxplain.load(`clips/${clip.clip}`);
+  const colourMaps = await videxplain.load("colours");
   const networks = unique(tiles.map(network));
   const areas = unique(tiles.flatMap((tile) => [...tile.maps, ...tile.records].map((each) => each.area))).filter((area) => area !== null).sort((one, other) => one - other);
   const offered = areas.length ? areas : [0.05, 0.1, 0.2];
   const chosen = { network: networks[0], methods: new Set(), area: offered[Math.floor(offered.length / 2)], most: MOST };
-  const looks = { kinds: [...videxplain.KINDS], opacity: 0.55, threshold: 0, colours: "viridis" };
+  const looks = { kinds: [...videxplain.KINDS], opacity: 0.55, threshold: 0, colours: colourMaps.viridis };
+  let colours = "viridis";
   const kinds = new Set(looks.kinds);
   const controls = element("div", { class: "controls" }), stage = element("div", { class: "stage" }), scale = element("p", { class: "quiet" });
   const frameShown = element("output", { "aria-live": "off" });
@@ -76,7 +78,7 @@ videxplain.theatre = async (view, clip) => {
 
   function look() {
     looks.kinds = videxplain.KINDS.filter((kind) => kinds.has(kind));
-    scale.replaceChildren("Heat map from 0 ", videxplain.scaleBar(looks.colours), " to 1; each tile says what 1 stands for.");
+    scale.replaceChildren("Heat map from 0 ", videxplain.scaleBar(colours, looks.colours), " to 1; each tile says what 1 stands for.");
     for (const tile of shown) tile.look(looks);
     draw();
   }
@@ -86,10 +88,10 @@ videxplain.theatre = async (view, clip) => {
     const own = tiles.filter((tile) => network(tile) === chosen.network && chosen.methods.has(tile.method));
     const area = chosen.area;
     const found = await Promise.all(own.slice(0, chosen.most).map(tileOf));
-    const maps = await Promise.all(found.map((tile) => tile.read(area)));
+    const read = await Promise.all(found.map((tile) => tile.read(area)));
     if (mine !== turn) return;
     shown = found;
-    shown.forEach((tile, at) => tile.choose(area, maps[at]));
+    shown.forEach((tile, at) => tile.choose(area, read[at]));
     length = Math.max(1, ...shown.map((tile) => tile.count));
     slider.max = length - 1;
     frame = Math.min(frame, length - 1);
@@ -105,7 +107,7 @@ videxplain.theatre = async (view, clip) => {
     videxplain.refill(controls,
       videxplain.choice("Network", networks, chosen.network, (value) => { chosen.network = value; choose(); }),
       videxplain.choice("Area", offered.map(String), String(chosen.area), (value) => { chosen.area = Number(value); cast(); }),
-      videxplain.choice("Colours", [{ value: "viridis", title: "viridis" }, { value: "cividis", title: "cividis" }, { value: "jet", title: "jet, as published" }], looks.colours, (value) => { looks.colours = value; look(); }),
+      videxplain.choice("Colours", [{ value: "viridis", title: "viridis" }, { value: "cividis", title: "cividis" }, { value: "jet", title: "jet, as published" }], colours, (value) => { colours = value; looks.colours = colourMaps[value]; look(); }),
       videxplain.slider("Opacity", { min: 0, max: 1, step: 0.05, value: looks.opacity }, (value) => { looks.opacity = value; look(); }),
       videxplain.slider("Hide below", { min: 0, max: 1, step: 0.05, value: looks.threshold }, (value) => { looks.threshold = value; look(); }),
       videxplain.checkboxes("Pictures", videxplain.KINDS, kinds, look),
