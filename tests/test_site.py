@@ -15,6 +15,7 @@ from einops import rearrange
 from PIL import Image
 
 from tests.commands import Run, runner
+from tests.test_data import write_frames
 from videxplain import cli, report_cli
 from videxplain.report.comparison import compare, measured
 from videxplain.report.finished import finished
@@ -183,6 +184,23 @@ def test_jobs_that_failed_are_shown(run: Run) -> None:
     (sweep,) = Path("outputs/sweeps").glob("*")
     assert shown(sweep, "comparison")["rows"] == [], "nothing was measured"
     assert len(shown(sweep, "clips")["clips"]) == 1
+
+
+def test_a_job_that_failed_alone_is_listed(run: Run, tmp_path: Path) -> None:
+    for name in ("up-1", "up-2"):
+        write_frames(tmp_path / "clips" / name, ["1.png"])
+    picture = tmp_path / "clips" / "up-2" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:50])  # its size can be read, its colours cannot
+    own = ("videos_dir=clips", "method=center", "target=predicted", "batch_size=1")
+    assert run(*own).code == 2
+    write_report(Path("outputs"))
+    told = shown(Path("outputs"), "overview")
+    (job,) = told["jobs"]
+    assert (job["state"], job["clips"], job["model"]) == ("failed", 1, "tiny_tsm")
+    assert "DataError" in job["error"]
+    assert "up-2" in job["error"]
+    assert job["folder"].startswith("results/shapes/tiny_tsm/center/"), "not where it is here"
+    assert told["folder"] == f"{tmp_path.name}/outputs"
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,10 @@ def test_a_job_that_fails_loses_only_itself(
     assert "3 of 3 jobs are not done" in ran.err
     assert "RuntimeError: the network broke" in ran.err
     assert [row["state"] for row in summary()] == ["failed"] * 3
-    assert summary()[0]["error"] == "RuntimeError: the network broke"
+    assert summary()[0]["error"] == (
+        "the network breaks on a blank clip of 8 frames of 32 x 32 pixels, given as b c t h w "
+        "(RuntimeError: the network broke): set frames, size and layout as it needs them"
+    )
     (sweep,) = Path("outputs/sweeps").iterdir()
     assert "in forward" in json.loads((sweep / "jobs" / "0.json").read_text())["traceback"]
     Path("break").unlink()

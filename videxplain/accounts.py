@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from videxplain import __version__, catalog
 from videxplain.sinks.files import write_json
+from videxplain.sinks.shards import STATUS
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +43,20 @@ def join_group(completed: Mapping[str, Any], folder: Path) -> None:
 @contextmanager
 def status(folder: Path) -> Iterator[None]:
     """Keep ``status.json`` and ``job.log`` of the job up to date, whatever happens."""
-    write_json(folder / "status.json", {"state": "running"})
+    write_json(folder / STATUS, {"state": "running"})
     handler = logging.FileHandler(folder / "job.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger(catalog.PACKAGE)
     package.addHandler(handler)
     try:
         yield
-        write_json(folder / "status.json", {"state": "done"})
+        write_json(folder / STATUS, {"state": "done"})
     except BaseException as error:
         handler.handle(
             log.makeRecord(log.name, logging.ERROR, __file__, 0, "failed", (), sys.exc_info())
         )
         traced = "".join(traceback.format_exception(error))
-        write_json(folder / "status.json", {"state": "failed", "error": traced})
+        write_json(folder / STATUS, {"state": "failed", "error": traced})
         raise
     finally:
         package.removeHandler(handler)

@@ -19,7 +19,7 @@ from videxplain.report.summary import Row, summarise
 
 log = logging.getLogger(__name__)
 
-_OF_A_JOB = ("state", "error", "model", "pretrain_dataset", "method", "clips", "seconds", "folder")
+_OF_A_JOB = ("state", "error", "model", "pretrain_dataset", "method", "clips", "seconds")
 _NO_COMPARISON: Mapping[str, Any] = {"metrics": {}, "rows": [], "reliability": [], "curves": []}
 
 
@@ -71,7 +71,7 @@ def tell_report(folder: Path) -> None:
 def _overview(folder: Path, rows: Sequence[Row], jobs: Sequence[Finished]) -> Mapping[str, Any]:
     found = {job.folder: job for job in jobs}
     return {
-        "folder": str(folder),
+        "folder": _last_parts(folder.absolute(), 2),
         "made": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
         "versions": versions(),
         "jobs": [_job(row, found.get(Path(row["folder"] or "").absolute())) for row in rows],
@@ -79,12 +79,18 @@ def _overview(folder: Path, rows: Sequence[Row], jobs: Sequence[Finished]) -> Ma
 
 
 def _job(row: Row, job: Finished | None) -> Mapping[str, Any]:
-    told = {key: row.get(key) for key in _OF_A_JOB}
+    folder = _last_parts(Path(row["folder"]), 5) if row["folder"] else None
+    told = {**{key: row.get(key) for key in _OF_A_JOB}, "folder": folder}
     command = shlex.join(["videxplain", *str(row.get("overrides") or "").split()])
     if job is None:
         return {"job": None, "setting": "", "command": command, **told}
     names = {"model": job.model, "pretrain_dataset": job.pretrain_dataset, "method": job.method}
     return {**told, **names, "job": job.name, "setting": job.setting, "command": job.command}
+
+
+def _last_parts(path: Path, count: int) -> str:
+    """The end of a path: where it lies on this disk is nobody else's business."""
+    return Path(*path.parts[-count:]).as_posix()
 
 
 def _comparison(jobs: Sequence[Finished]) -> Mapping[str, Any]:

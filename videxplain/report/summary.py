@@ -1,6 +1,7 @@
 """A table of jobs: what was asked for, how it ended, and what was measured."""
 
 import csv
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from videxplain.sinks.files import write_whole
-from videxplain.sinks.shards import RESULT, joined, read, whole_folder
+from videxplain.sinks.shards import RESULT, STATUS, joined, read, whole_folder
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -19,6 +20,8 @@ COLUMNS = (
     *("seconds", "overrides", "folder"),
 )
 """Before the metrics, whose means over the clips follow."""
+_ACCOUNTS = (RESULT, STATUS)
+_JOBS = "results/*/*/*/*"
 
 
 def summarise(folder: Path) -> list[Row]:
@@ -33,10 +36,11 @@ def summarise(folder: Path) -> list[Row]:
     sweep = SweepFolder(folder)
     if (folder / "jobs.json").is_file():
         jobs = _of_sweep(sweep)
-    elif (folder / RESULT).is_file():
-        jobs = _of_files([folder.absolute() / RESULT])
+    elif any((folder / name).is_file() for name in _ACCOUNTS):
+        jobs = _of_folders([folder.absolute()])
     else:
-        jobs = _of_files(sorted(folder.glob(f"results/*/*/*/*/{RESULT}")))
+        found = {path.parent for name in _ACCOUNTS for path in folder.glob(f"{_JOBS}/{name}")}
+        jobs = _of_folders(sorted(found))
     return [row for job in jobs for row in job]
 
 
@@ -68,10 +72,20 @@ def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
             yield rows
 
 
-def _of_files(results: Sequence[Path]) -> Iterator[Sequence[Row]]:
-    for path in results:
-        names = dict(zip(("pretrain_dataset", "model", "method"), path.parts[-5:-2], strict=True))
-        yield _with_results({**names, "folder": str(path.parent)}, [path.parent])
+def _of_folders(folders: Sequence[Path]) -> Iterator[Sequence[Row]]:
+    for folder in folders:
+        names = dict(zip(("pretrain_dataset", "model", "method"), folder.parts[-4:-1], strict=True))
+        row = {**names, "folder": str(folder)}
+        if not (folder / RESULT).is_file():
+            row |= _unfinished(folder)
+        yield _with_results(row, [folder])
+
+
+def _unfinished(folder: Path) -> Row:
+    """What a job without a result says of itself."""
+    told = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    *_, last = told.get("error", "it runs, or was stopped").strip().splitlines()
+    return {"state": told["state"], "error": last, "clips": _finished(str(folder))}
 
 
 def _row(number: int, asked: Asked, state: JobState) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULT = "result.json"
+STATUS = "status.json"
 _FOLDER = "shards"
 
 Outcome = dict[str, Any]

@@ -10,11 +10,11 @@ videxplain.overview = async (view) => {
   const place = element("div"), order = {};
   const columns = [
     ["state", "State"], ["model", "Model"], ["pretrain_dataset", "Data set"], ["setting", "Setting"],
-    ["method", "Method"], ["clips", "Clips"], ["seconds", "Seconds"], ["error", "Why"], ["command", "Command"],
+    ["method", "Method"], ["clips", "Clips"], ["seconds", "Seconds"], ["error", "Why"], ["command", "Command"], ["folder", "Folder"],
   ].map(([key, title]) => ({
     title,
     value: (job) => job[key],
-    align: ["clips", "seconds"].includes(key) ? "number" : { command: "code", error: "why" }[key] ?? "",
+    align: ["clips", "seconds"].includes(key) ? "number" : { command: "code", folder: "code", error: "why" }[key] ?? "",
     cell: (job) => key === "seconds" ? job.seconds?.toFixed(1) ?? "" : job[key] ?? "",
   })).filter((column) => told.jobs.some((job) => ![null, undefined, ""].includes(column.value(job))));
 
