@@ -54,8 +54,8 @@ def test_a_part_that_does_not_fit_is_halved_and_not_lost(
     assert done == list(range(9))
     assert chunks.size == 2, "kept for what follows"
     assert [record.getMessage() for record in caplog.records] == [
-        "out of memory with 8 clips at a time: going on with 4",
-        "out of memory with 4 clips at a time: going on with 2",
+        "out of memory with 8 clips at a time: going on with 4; batch_size=4 spares the attempt",
+        "out of memory with 4 clips at a time: going on with 2; batch_size=2 spares the attempt",
     ]
 
 

@@ -1,24 +1,24 @@
 """What a job writes about itself: which run asked for it, how far it is, with which versions."""
 
-import json
 import logging
 import platform
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from videxplain import __version__, catalog
-from videxplain.sinks.files import write_json
+from videxplain.errors import OutputError
+from videxplain.sinks.files import read_json, write_json, writing
+from videxplain.sinks.locks import locked
 from videxplain.sinks.shards import STATUS
 
 log = logging.getLogger(__name__)
 
+LOG = "job.log"
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "hydra-core")
 
 
@@ -29,22 +29,30 @@ def versions() -> dict[str, str]:
 
 
 def join_group(completed: Mapping[str, Any], folder: Path) -> None:
-    """Note under the run's label that it asked for this job."""
+    """Note under the run's label that it asked for this job.
+
+    Raises:
+        OutputError: If that cannot be written.
+    """
     outputs = Path(completed["outputs_dir"]).expanduser()
     path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
     name = folder.relative_to(outputs).as_posix()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # jobs side by side note themselves too
-        jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"] if path.is_file() else []
+    with locked(path.with_suffix(".lock")):  # jobs side by side note themselves too
+        jobs = (read_json(path) or {}).get("jobs", [])
         if name not in jobs:
             write_json(path, {"jobs": [*jobs, name]})
 
 
 @contextmanager
 def status(folder: Path) -> Iterator[None]:
-    """Keep ``status.json`` and ``job.log`` of the job up to date, whatever happens."""
+    """Keep ``status.json`` and ``job.log`` of the job up to date, whatever happens.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
     write_json(folder / STATUS, {"state": "running"})
-    handler = logging.FileHandler(folder / "job.log", encoding="utf-8")
+    with writing(folder / LOG):
+        handler = _JobLog(folder / LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger(catalog.PACKAGE)
     package.addHandler(handler)
@@ -56,8 +64,17 @@ def status(folder: Path) -> Iterator[None]:
             log.makeRecord(log.name, logging.ERROR, __file__, 0, "failed", (), sys.exc_info())
         )
         traced = "".join(traceback.format_exception(error))
-        write_json(folder / STATUS, {"state": "failed", "error": traced})
+        with suppress(OutputError):  # what went wrong before it is what must be told
+            write_json(folder / STATUS, {"state": "failed", "error": traced})
         raise
     finally:
         package.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # a full disk
+            handler.close()
+
+
+class _JobLog(logging.FileHandler):
+    """A log without which a job goes on: what a full disk means for it, its results tell."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Print no traceback of a line that could not be written."""

@@ -2,16 +2,39 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from videxplain.errors import DeviceMemoryError
 from videxplain.types import Classifier, Frames, Logits, Network
 
+_MEMORY_ERRORS = (torch.OutOfMemoryError, MemoryError)
 _NO_MEMORY = re.compile("out of memory|t allocate memory|not enough memory|ALLOC_FAILED")
 """What PyTorch says where it has no error of its own for it: CPU, MPS, libraries of CUDA."""
+_HALVED = (
+    "out of memory with %d clips at a time: going on with %d; batch_size=%d spares the attempt"
+)
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Say once what the memory allows, however many batches of a job meet it."""
+    told: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        known = message in told
+        told.add(message)
+        return not known
+
+    log.addFilter(is_new)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_new)
 
 
 class Chunks:
@@ -54,7 +77,7 @@ class Chunks:
             )
             raise DeviceMemoryError(message)
         self.size = tried // 2
-        log.warning("out of memory with %d clips at a time: going on with %d", tried, self.size)
+        log.warning(_HALVED, tried, self.size, self.size)
 
 
 def accelerated(classifier: Classifier) -> Network:
@@ -79,8 +102,8 @@ def _fits(run: Callable[[slice], None], part: slice) -> bool:
     """Whether there was enough memory; if not, what was taken is free again on return."""
     try:
         run(part)
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and not _NO_MEMORY.search(str(error)):
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, _MEMORY_ERRORS) and not _NO_MEMORY.search(str(error)):
             raise
         fits = False  # the error holds the tensors of every frame below until it goes
     else:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence.
 """
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -29,7 +30,7 @@ from videxplain.errors import JobsFailedError
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
 if TYPE_CHECKING:
-    from videxplain.runner import Job
+    from videxplain.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,15 @@ def main() -> None:
         sys.exit(USERS_MISTAKE)
 
 
+def show_any_character() -> None:
+    """Let a terminal without a character, as in the locale C, show how Python writes it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
+    show_any_character()
     settings = HydraConfig.get()
     choices = dict(settings.runtime.choices)
     given = catalog.plain_values(settings.overrides)["task"]

@@ -29,6 +29,7 @@ _FOLLOWS = re.compile(r"(\w+): \$\{oc\.select:method\.(\w+),")
 
 def main() -> None:
     """Run the command ``videxplain-evaluate``."""
+    cli.show_any_character()
     parser = argparse.ArgumentParser(prog="videxplain-evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for all")
     parser.add_argument(

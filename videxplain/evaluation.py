@@ -12,9 +12,9 @@ from tqdm import tqdm
 from videxplain import config, runner
 from videxplain.chunks import logits_of
 from videxplain.errors import OutputError
+from videxplain.job import Job
 from videxplain.measures import declared
 from videxplain.measuring import Measuring
-from videxplain.runner import Job
 from videxplain.sinks.disk import DiskSink, load
 from videxplain.sinks.files import clip_slug, write_json
 from videxplain.sinks.shards import RESULT, Outcome
@@ -107,7 +107,7 @@ def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
 def _saved(sink: DiskSink, clips: Clips) -> Attribution:
     """Of the batch, on its device."""
     for index, name in enumerate(clips.names):
-        if not sink.record_file(name).is_file():
+        if sink.records(name) is None:
             message = f"{name!r} is not explained yet in {sink.folder}: run the job to its end"
             raise OutputError(message)
         if not sink.shows(clips, index):

@@ -18,6 +18,7 @@ _SHOWN = ("heat", "kept", "deleted")
 
 def main() -> None:
     """Run the command ``videxplain-figure``."""
+    cli.show_any_character()
     given = _parser().parse_args()
     try:
         _draw(given)

@@ -15,6 +15,7 @@ from videxplain.errors import VidexplainError
 
 def main() -> None:
     """Run the command ``videxplain-report``."""
+    cli.show_any_character()
     parser = argparse.ArgumentParser(prog="videxplain-report", description=__doc__)
     parser.add_argument(
         "folder", type=Path, help="outputs/sweeps/<time>, outputs for all, or that of a job"

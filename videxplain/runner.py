@@ -5,29 +5,25 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from videxplain import catalog, config, targets
 from videxplain.accounts import join_group, status, versions
-from videxplain.chunks import logits_of
+from videxplain.chunks import told_once
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
-from videxplain.errors import DataError, UnsupportedPairError
-from videxplain.measures import Check, Metric, declared
-from videxplain.measuring import Measuring
+from videxplain.explaining import explain_all
+from videxplain.job import Job, Result
+from videxplain.measures import declared
 from videxplain.models.classifier import VideoClassifier
 from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
 from videxplain.types import (
     Choosy,
-    Explainer,
     Logger,
     Record,
     Sink,
-    Video,
 )
 from videxplain.words import counted, first_of
 
@@ -35,48 +31,6 @@ log = logging.getLogger(__name__)
 
 _last_classifier: tuple[str, VideoClassifier] | None = None
 """The last network loaded, so that the jobs of a sweep share it."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """The parts of a job, built and checked; nothing is computed yet.
-
-    Attributes:
-        config: The completed configuration.
-        classifier: The network.
-        method: What explains.
-        metrics: What measures.
-        videos: What is explained.
-        sink: Where results go.
-        logger: Where they go besides, None for nowhere.
-        load_seconds: What loading the network took.
-        command: What asked for it, as typed; empty from Python.
-    """
-
-    config: Mapping[str, Any]
-    classifier: VideoClassifier
-    method: Explainer
-    metrics: Sequence[Metric | Check]
-    videos: Sequence[Video]
-    sink: DiskSink
-    logger: Logger | None
-    load_seconds: float
-    command: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a job left.
-
-    Attributes:
-        folder: Of the job.
-        account: Where its result.json is; not the folder where it explained only a share.
-        records: One a clip and area, in the order of the clips.
-    """
-
-    folder: Path
-    account: Path
-    records: Sequence[Record]
 
 
 def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
@@ -102,7 +56,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     seconds = time.perf_counter() - start
     if isinstance(method, Choosy):
         method.check(classifier)
-    check_target(completed["target"], classifier, videos)
+    targets.check(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
     sink = DiskSink(outputs, folder, completed["polarity"], config.shard(completed))
     measures = list(metrics.values())
@@ -128,6 +82,9 @@ def skip(completed: Mapping[str, Any], reason: str) -> None:
 def run(job: Job, sweep: str | None = None) -> Result:
     """Explain every clip that has no record yet, and keep each batch as soon as it is done.
 
+    A clip that cannot be explained is left out, and told in the end. A process that finds another
+    one at the same job waits for it, and goes on from there.
+
     Args:
         job: What to do.
         sweep: Name of the sweep that it belongs to, for the logger.
@@ -135,25 +92,23 @@ def run(job: Job, sweep: str | None = None) -> Result:
     Raises:
         VidexplainError: If a clip cannot be read or a result not written; what is done stays.
     """
+    join_group(job.config, job.sink.folder)
+    with job.sink.alone():
+        return _run(job, sweep)
+
+
+def _run(job: Job, sweep: str | None) -> Result:
     folder, account, overwrite = job.sink.folder, job.sink.account, bool(job.config["overwrite"])
-    join_group(job.config, folder)
-    finished = None if overwrite else _kept(job, job.videos)
+    finished = None if overwrite else job.kept(job.videos)
     closed = job.sink.closed([video.name for video in job.videos])
     if closed is not None and finished is not None:
         log.info("already done: %s (overwrite=true computes it again)", closed)
         return Result(folder, closed, finished)
     job.sink.reopen(overwrite=overwrite)
-    with status(account), _sinks(job, sweep) as sinks:
+    with status(account), told_once(), _sinks(job, sweep) as sinks:
         _announce(job, overwrite=overwrite)
         start = time.perf_counter()
-        records: list[Record] = []
-        size = job.config["batch_size"]
-        batches = [job.videos[i : i + size] for i in range(0, len(job.videos), size)]
-        for batch in tqdm(batches, desc="clips", unit="batch", disable=None):
-            kept = None if overwrite else _kept(job, batch)
-            if kept is None:
-                kept = _explain(job, batch, sinks)
-            records += kept
+        records = explain_all(job, sinks)
         seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
         outcome = _outcome(job, records, seconds)
         for sink in sinks:
@@ -166,8 +121,8 @@ def _announce(job: Job, *, overwrite: bool) -> None:
     done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
     log.info(
         "explaining %s with %s, %s on %s%s",
-        *(counted(len(job.videos), "clip"), _choice(job.config, "method")),
-        *(_choice(job.config, "model"), job.classifier.device),
+        *(counted(len(job.videos), "clip"), job.choice("method")),
+        *(job.choice("model"), job.classifier.device),
         f"; {done} of them there already" if done and not overwrite else "",
     )
     unlabelled = [video.name for video in job.videos if video.label is None]
@@ -176,20 +131,6 @@ def _announce(job: Job, *, overwrite: bool) -> None:
         if len(unlabelled) > 1:
             rest = "have no label: their predictions are explained"
         log.info("%s %s", first_of(unlabelled), rest)
-
-
-def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Record]:
-    """Explain, measure and keep one batch."""
-    clips = job.classifier.preprocess(batch)
-    logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
-    target = targets.resolve(job.config["target"], job.classifier, clips, logits)
-    attribution = job.method(job.classifier, clips, target)
-    measuring = Measuring(job.classifier, job.method, job.metrics)
-    cut_at, polarity = job.config["map_area"], job.config["polarity"]
-    records = measuring.records(clips, attribution, logits, cut_at, polarity)
-    for sink in sinks:
-        sink.write(records, clips, attribution)
-    return records
 
 
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:
@@ -202,45 +143,6 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
         classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)
     return _last_classifier[1]
-
-
-def check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
-    """Tell a wrong label or class before anything is computed.
-
-    Raises:
-        ConfigError: If the class explained does not exist.
-        DataError: If a video's own class is none of the network's.
-        UnsupportedPairError: If this is so for all videos that have one.
-    """
-    if target == "label":
-        _check_labels(classifier, [video for video in videos if video.label is not None])
-    elif target != "predicted":
-        classifier.class_index(target)
-
-
-def _check_labels(classifier: VideoClassifier, videos: Sequence[Video]) -> None:
-    """One wrong label is a mistake; no right one says that data and model do not fit."""
-    wrong = [each for each in videos if targets.find_label(each, classifier.class_names) is None]
-    try:
-        for video in wrong[:1]:
-            classifier.label_index(video)
-    except DataError as error:
-        if len(wrong) < len(videos):
-            raise
-        raise UnsupportedPairError(str(error)) from error
-
-
-def _kept(job: Job, batch: Sequence[Video]) -> list[Record] | None:
-    """Records of a batch that is finished, by the job's own metrics; else None."""
-    names = [metric.name for metric in job.metrics]
-    rows = [job.sink.records(video.name) for video in batch]
-    if None in rows:
-        return None
-    return [record.measured_by(names) for clip in rows for record in clip or ()]
-
-
-def _choice(completed: Mapping[str, Any], group: str) -> str:
-    return str(completed["choices"][group])
 
 
 def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> dict[str, object]:

@@ -22,6 +22,7 @@ def main() -> None:
         sys.argv = ["videxplain", *_as_sweep(sys.argv[2:]), "hydra/sweeper=dry_run"]
         cli.main()
         return
+    cli.show_any_character()
     try:
         arguments = _parser().parse_args()
         arguments.call(arguments.folder)

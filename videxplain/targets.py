@@ -7,13 +7,47 @@ from pathlib import PurePosixPath
 import torch
 from torch import Tensor
 
-from videxplain.errors import ConfigError, DataError, nearest_of, unknown_name
+from videxplain.errors import (
+    ConfigError,
+    DataError,
+    UnsupportedPairError,
+    nearest_of,
+    unknown_name,
+)
 from videxplain.types import Classifier, Clips, Logits, Targets, Video
 from videxplain.words import counted
 
 _INDEX = re.compile(r"-?\d+")
+_WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
+"""Numbers that are none, as Python writes them and as messages do."""
 Choice = str | int | Sequence[str | int] | Tensor
 """``label``, ``predicted``, a class name, an index, or a name or index a clip."""
+
+
+def check(target: str | int, classifier: Classifier, videos: Sequence[Video]) -> None:
+    """Tell a wrong label or class before anything is computed.
+
+    Raises:
+        ConfigError: If the class explained does not exist.
+        DataError: If a video's own class is none of the network's.
+        UnsupportedPairError: If this is so for all videos that have one.
+    """
+    if target == "label":
+        _check_labels(classifier, [video for video in videos if video.label is not None])
+    elif target != "predicted":
+        classifier.class_index(target)
+
+
+def _check_labels(classifier: Classifier, videos: Sequence[Video]) -> None:
+    """One wrong label is a mistake; no right one says that data and model do not fit."""
+    wrong = [each for each in videos if find_label(each, classifier.class_names) is None]
+    try:
+        for video in wrong[:1]:
+            label_index(video, classifier.class_names)
+    except DataError as error:
+        if len(wrong) < len(videos):
+            raise
+        raise UnsupportedPairError(str(error)) from error
 
 
 def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits) -> Targets:
@@ -29,10 +63,10 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
     Raises:
         ConfigError: If a class does not exist, the number of indices is not that of the clips, or
             the classifier has not one name a class.
-        DataError: If the network's answer is NaN.
+        DataError: If a score of the network's is NaN or infinite.
     """
     _check_names(classifier, logits)
-    _check_scores(clips, logits)
+    _check_scores(classifier, clips, logits)
     predicted = logits.argmax(dim=1)
     if isinstance(choice, str) and choice == "predicted":
         return predicted
@@ -94,10 +128,15 @@ def _fold(name: str) -> str:
     return re.sub("[_:-]", " ", name).casefold().strip()
 
 
-def _check_scores(clips: Clips, logits: Logits) -> None:
-    wrong = [name for name, row in zip(clips.names, logits, strict=True) if row.isnan().any()]
+def _check_scores(classifier: Classifier, clips: Clips, logits: Logits) -> None:
+    wrong = (~logits.isfinite()).nonzero().tolist()
     if wrong:
-        message = f"the network gives NaN for {wrong[0]!r}: check its weights, and the clip"
+        clip, index = wrong[0]
+        score, name = _WRITTEN[str(logits[clip, index].item())], classifier.class_names[index]
+        message = (
+            f"the network gives {score} for {clips.names[clip]!r}, its score of class {name!r}: "
+            "check its weights, and the clip"
+        )
         raise DataError(message)
 
 

@@ -1,13 +1,15 @@
 """The user's own videos: a folder of frame folders, a folder of video files, or one of either."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from videxplain.data import frame_folders, video_files
 from videxplain.data.boxes import with_boxes
 from videxplain.data.shards import share
 from videxplain.errors import DataError
-from videxplain.types import Video
+from videxplain.types import Video, VideoFrames
 
 _NAMED = 5
 """Broken files that one message names."""
@@ -80,8 +82,39 @@ def _open_all(root: Path, clips: list[Path]) -> list[Video]:
 
 
 def _open(path: Path, name: str, label: str | None) -> Video:
+    """A video that refuses to be read once its files are others than those that were looked at."""
+    _check_name(path)
     opener = frame_folders.open_frames if path.is_dir() else video_files.open_video
-    return opener(path, name, label)
+    state = _state(path)
+    video = opener(path, name, label)
+
+    def read(indices: Sequence[int]) -> VideoFrames:
+        try:
+            return video.read(indices)
+        finally:  # a change explains whatever else went wrong
+            if _state(path) != state:
+                message = f"{path} was changed or removed since it was listed: start again"
+                raise DataError(message)
+
+    return replace(video, read=read)
+
+
+def _state(path: Path) -> list[tuple[int, int]] | None:
+    """Size and time of each file of a video; None where one is gone."""
+    try:
+        files = frame_folders.frame_files(path) if path.is_dir() else [path]
+        return [(told.st_size, told.st_mtime_ns) for told in (each.stat() for each in files)]
+    except OSError:
+        return None
+
+
+def _check_name(path: Path) -> None:
+    """Results are kept under names that are text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        message = f"the name of {str(path)!r} is not UTF-8: rename it"
+        raise DataError(message) from error
 
 
 def _clips_below(root: Path) -> list[Path]:

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int
 
 from videxplain import figures, panels
-from videxplain.errors import OutputError
 from videxplain.panels import Panels
 from videxplain.report.chosen import Chosen, Explained
 from videxplain.report.comparison import TYPICAL_AREA
 from videxplain.report.finished import Finished
+from videxplain.sinks.arrays import read_arrays
 from videxplain.sinks.disk import load
 from videxplain.types import Attribution
 
@@ -188,10 +187,5 @@ def _scale(attributions: Sequence[Attribution]) -> str:
 
 
 def _read(kept: Path) -> Panels:
-    try:
-        with np.load(kept) as archive:
-            pixels: Panels = archive["pixels"]
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        message = f"{kept} cannot be read ({error}): compute it again with overwrite=true"
-        raise OutputError(message) from error
+    pixels: Panels = read_arrays(kept)["pixels"]
     return pixels

@@ -101,7 +101,7 @@ class Finished:
         record = self.folder / "records" / f"{clip_slug(clip)}.json"
         try:
             digest = json.loads(record.read_text(encoding="utf-8"))["pixels"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{record} cannot be read ({error}): compute it again with overwrite=true"
             raise OutputError(message) from error
         kept = self.outputs / "clips" / f"{digest}.npz"

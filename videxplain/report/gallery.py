@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from videxplain import figures
 from videxplain.report.curves import JobCurves
 from videxplain.report.finished import Finished
 from videxplain.report.page_files import data_file, put
+from videxplain.sinks.arrays import read_arrays
 from videxplain.sinks.disk import load
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Attribution
@@ -125,8 +127,7 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
         return None
     name = f"frames/{kept.stem}"
     if not data_file(to, name).is_file():
-        with np.load(kept) as archive:
-            frames = archive["pixels"]
+        frames = read_arrays(kept)["pixels"]
         nothing = np.zeros(frames.shape[:3], np.float32)
         sheets = {"original": frames, "blurred": figures.seen_through(frames, nothing)}
         drawn = {
@@ -139,10 +140,10 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
 def _write_sheets(
     to: Path, job: Finished, clip: str, attribution: Attribution, curves: JobCurves
 ) -> None:
-    """Heat maps and curves of a clip, unless they are there and its attribution is older."""
+    """Heat maps and curves of a clip, unless they are there, with the time of its attribution."""
     name = f"media/{job.name}/{clip_slug(clip)}"
-    file, changed = data_file(to, name), job.attribution(clip).stat().st_mtime
-    if file.is_file() and file.stat().st_mtime >= changed:
+    file, made = data_file(to, name), job.attribution(clip).stat().st_mtime_ns
+    if file.is_file() and file.stat().st_mtime_ns == made:
         return
     maps = range(len(attribution.values))
     heats = [figures.heat(attribution, 0, area, job.polarity) for area in maps]
@@ -150,6 +151,7 @@ def _write_sheets(
     sheets = [_picture(_sheet(each[..., None]), "png", compress_level=_QUICK) for each in levels]
     told = {"sheets": sheets, "scales": [scale for _, scale in heats], "truth": None}
     put(to, name, {**_layout(levels[0]), **told, **curves.means()})
+    os.utime(file, ns=(made, made))  # an order of times would trust a clock that may be set back
 
 
 def _layout(frames: UInt8[np.ndarray, "t h w *c"]) -> Mapping[str, int]:

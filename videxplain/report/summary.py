@@ -1,7 +1,6 @@
 """A table of jobs: what was asked for, how it ended, and what was measured."""
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from videxplain.sinks.files import write_whole
+from videxplain.sinks.files import read_json, write_whole
 from videxplain.sinks.shards import RESULT, STATUS, joined, read, whole_folder
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
@@ -83,9 +82,9 @@ def _of_folders(folders: Sequence[Path]) -> Iterator[Sequence[Row]]:
 
 def _unfinished(folder: Path) -> Row:
     """What a job without a result says of itself."""
-    told = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    told = read_json(folder / STATUS) or {}
     *_, last = told.get("error", "it runs, or was stopped").strip().splitlines()
-    return {"state": told["state"], "error": last, "clips": _finished(str(folder))}
+    return {"state": told.get("state", "died"), "error": last, "clips": _finished(str(folder))}
 
 
 def _row(number: int, asked: Asked, state: JobState) -> Row:

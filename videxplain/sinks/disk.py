@@ -1,21 +1,27 @@
 """Results on disk, in the folder of a job; they are the truth that reports and resumes read."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from videxplain.errors import OutputError
 from videxplain.figures import draw
-from videxplain.sinks.files import clip_slug, write_json, write_whole
+from videxplain.sinks.arrays import is_whole, read_arrays, write_arrays
+from videxplain.sinks.files import (
+    clip_slug,
+    read_json,
+    set_aside,
+    write_json,
+    write_whole,
+    writing,
+)
+from videxplain.sinks.locks import locked
 from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
 from videxplain.types import Attribution, Clips, Polarity, Record
 
@@ -45,6 +51,15 @@ class DiskSink:
         """Where the job says how far it is: a share has a folder of its own."""
         return self.folder if self.shard is None else shard_folder(self.folder, self.shard)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Let one process at a time do this job; who waits then finds what was done.
+
+        Raises:
+            OutputError: If the folder cannot be made or written to.
+        """
+        told = f"another process does this job: waiting for it ({self.account})"
+        return locked(self.account / "job.lock", told)
+
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Keep a batch; a clip's record comes last, so that it says the clip is finished."""
         areas = len(records) // len(clips)
@@ -52,8 +67,7 @@ class DiskSink:
             slug = clip_slug(name)
             own = records[index * areas : (index + 1) * areas]
             arrays = _arrays(attribution, index, own[0].label)
-            archive = self.folder / "attributions" / f"{slug}.npz"
-            write_whole(archive, partial(_save, arrays))
+            write_arrays(self._archive(name), arrays)
             pixels = self._keep_pixels(clips, index)
             shown = own[: len(attribution.values)]  # a map's cuts follow
             for suffix, save in draw(clips, attribution, index, shown, self.polarity):
@@ -82,7 +96,8 @@ class DiskSink:
         if overwrite and self.shard is None:
             stale += [folder / RESULT for folder in shard_folders(self.folder)]
         for file in stale:
-            file.unlink(missing_ok=True)
+            with writing(file):
+                file.unlink(missing_ok=True)
 
     def close(self, outcome: Mapping[str, object]) -> None:
         """Write ``result.json``: the job is finished; so is the whole with its last share."""
@@ -104,11 +119,21 @@ class DiskSink:
         return self.folder / "records" / f"{clip_slug(clip)}.json"
 
     def records(self, clip: str) -> list[Record] | None:
-        """What was kept of a clip, None if it is not finished."""
+        """What was kept of a clip, None if it is not finished; what is damaged is moved aside."""
         path = self.record_file(clip)
-        if not path.is_file():
+        found = read_json(path)
+        if found is None:
             return None
-        return [_record(row) for row in json.loads(path.read_text(encoding="utf-8"))["records"]]
+        try:
+            records, pixels = [_record(row) for row in found["records"]], found["pixels"]
+        except (KeyError, TypeError) as error:
+            set_aside(path, f"it is no record, {error}")
+            return None
+        shown = [] if pixels is None else [self._pixels_file(pixels)]
+        damaged = [each for each in (self._archive(clip), *shown) if _is_damaged(each)]
+        for each in damaged:
+            set_aside(each, "it is cut off")
+        return records if self._archive(clip).is_file() and not damaged else None
 
     def extend(self, clip: str, found: Sequence[Record]) -> list[Record]:
         """Add what was measured of a finished clip, in place of what has the same name.
@@ -121,7 +146,7 @@ class DiskSink:
             The records as they are now.
         """
         path = self.record_file(clip)
-        finished = json.loads(path.read_text(encoding="utf-8"))
+        finished = read_json(path)
         kept = [
             replace(
                 old,
@@ -135,21 +160,28 @@ class DiskSink:
 
     def shows(self, clips: Clips, index: int) -> bool:
         """Whether a finished clip's pictures were these."""
-        path = self.record_file(clips.names[index])
-        if not path.is_file():
-            return False
-        known = json.loads(path.read_text(encoding="utf-8"))["pixels"]
-        return bool(known == _digest(clips, index))
+        known = read_json(self.record_file(clips.names[index]))
+        return known is not None and bool(known["pixels"] == _digest(clips, index))
+
+    def _archive(self, clip: str) -> Path:
+        return self.folder / "attributions" / f"{clip_slug(clip)}.npz"
+
+    def _pixels_file(self, digest: str) -> Path:
+        return self.outputs / "clips" / f"{digest}.npz"
 
     def _keep_pixels(self, clips: Clips, index: int) -> str | None:
         digest = _digest(clips, index)
         if clips.pixels is None or digest is None:
             return None
         pixels = clips.pixels[index]
-        path = self.outputs / "clips" / f"{digest}.npz"
+        path = self._pixels_file(digest)
         if not path.is_file():
-            write_whole(path, partial(_save, {"pixels": pixels}))
+            write_arrays(path, {"pixels": pixels})
         return digest
+
+
+def _is_damaged(archive: Path) -> bool:
+    return archive.is_file() and not is_whole(archive)
 
 
 def _digest(clips: Clips, index: int) -> str | None:
@@ -157,10 +189,6 @@ def _digest(clips: Clips, index: int) -> str | None:
         return None
     pixels = clips.pixels[index]
     return sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:_DIGITS]
-
-
-def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def load(path: Path) -> Attribution:
@@ -172,12 +200,7 @@ def load(path: Path) -> Attribution:
     Raises:
         OutputError: If it is not there or damaged.
     """
-    try:
-        with np.load(path) as archive:
-            arrays = dict(archive)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        message = f"{path} cannot be read ({error}): compute it again with overwrite=true"
-        raise OutputError(message) from error
+    arrays = read_arrays(path)
     return Attribution(
         values=torch.from_numpy(arrays["values"]).float()[:, None],
         target=torch.from_numpy(arrays["target"]).reshape(1),

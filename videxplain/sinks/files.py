@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import json
+import logging
 import math
 import os
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from videxplain.errors import OutputError
+
+log = logging.getLogger(__name__)
 
 _SLUG_BYTES = 80
 _DIGITS = 8
@@ -40,7 +43,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         OutputError: If it cannot be written; what was there before stays.
     """
-    with _told(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
         os.close(handle)
@@ -59,20 +62,69 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     write_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
+def read_json(path: Path, kind: type = dict) -> Any:  # noqa: ANN401
+    """What `write_json` wrote; None if there is nothing, or nothing of use.
+
+    A damaged file is moved aside, so that what it held is made anew.
+
+    Args:
+        path: The file.
+        kind: Of the values in it.
+
+    Raises:
+        OutputError: If it is there and cannot be read, or not be moved.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror or error}): let this user read it"
+        raise OutputError(message) from error
+    except ValueError as error:
+        set_aside(path, str(error))
+        return None
+    if not isinstance(value, kind):
+        set_aside(path, f"it holds a {type(value).__name__}")
+        return None
+    return value
+
+
+def set_aside(path: Path, reason: str) -> None:
+    """Rename a damaged file, and say so.
+
+    Args:
+        path: The file.
+        reason: What is wrong with it.
+
+    Raises:
+        OutputError: If it cannot be renamed.
+    """
+    aside = path.with_name(f"{path.name}.corrupt")
+    with writing(aside):
+        path.replace(aside)
+    log.warning("%s is damaged (%s): moved to %s, to be made anew", path, reason, aside.name)
+
+
 def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be made or written to; it is not made yet.
 
     Raises:
         OutputError: With the reason.
     """
-    with _told(folder):
+    with writing(folder):
         there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         with tempfile.TemporaryFile(dir=there):
             pass
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Say in a sentence what the system says of a file or folder that is being made.
+
+    Raises:
+        OutputError: In place of an OSError.
+    """
     try:
         yield
     except OSError as error:

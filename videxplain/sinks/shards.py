@@ -1,15 +1,17 @@
 """Shares of one job's clips, explained by several jobs and joined when the last is finished."""
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
+from videxplain.sinks.files import read_json, set_aside
+
 RESULT = "result.json"
 STATUS = "status.json"
 _FOLDER = "shards"
+_HELD = {"format", "state", "config", "records"}
+"""What no outcome is without."""
 
 Outcome = dict[str, Any]
 
@@ -36,10 +38,11 @@ def whole_folder(account: Path) -> Path:
 
 def read(folder: Path) -> Outcome | None:
     """What a job, or a share of it, came to; None if it is not finished."""
-    with suppress(FileNotFoundError):  # another job of the same folder may begin it anew
-        found: Outcome = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return found
-    return None
+    found: Outcome | None = read_json(folder / RESULT)
+    if found is not None and not found.keys() >= _HELD:
+        set_aside(folder / RESULT, f"it lacks {', '.join(sorted(_HELD - found.keys()))}")
+        return None
+    return found
 
 
 def clips_of(outcome: Mapping[str, Any]) -> list[str]:

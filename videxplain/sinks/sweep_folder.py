@@ -1,15 +1,14 @@
 """A sweep on disk: ``jobs.json`` says what was asked for, ``jobs/<number>.json`` how each ended."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from filelock import FileLock, Timeout
-
-from videxplain.sinks.files import write_json
+from videxplain.errors import OutputError
+from videxplain.sinks.files import read_json, write_json
+from videxplain.sinks.locks import is_locked, locked
 
 State = Literal["pending", "running", "died", "done", "failed", "skipped", "merged"]
 
@@ -65,15 +64,25 @@ class SweepFolder:
         write_json(self.path / "jobs.json", [asdict(each) for each in asked])
 
     def plan(self) -> list[Asked]:
-        """What was asked for."""
-        return [Asked(**each) for each in _read(self.path / "jobs.json")]
+        """What was asked for.
+
+        Raises:
+            OutputError: If it is not there or damaged.
+        """
+        asked = read_json(self.path / "jobs.json", list)
+        if asked is None:
+            message = (
+                f"{self.path} does not say which jobs were asked for: give the sweep's command "
+                "again, it finds what is done"
+            )
+            raise OutputError(message)
+        return [Asked(**each) for each in asked]
 
     @contextmanager
     def running(self, number: int) -> Iterator[None]:
         """Keep that a job runs; a lock, which ends with the process, tells it from a dead one."""
         lock = self._lock(number)
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
+        with locked(lock):
             write_json(self._state_file(number), asdict(JobState("running")))
             yield
         lock.unlink(missing_ok=True)
@@ -84,12 +93,11 @@ class SweepFolder:
 
     def state(self, number: int, asked: Asked) -> JobState:
         """How far a job is."""
-        path = self._state_file(number)
-        if asked.state != "pending" or not path.is_file():
+        if asked.state != "pending":
             return JobState(asked.state, error=asked.reason)
-        state = JobState(**_read(path))
-        if state.state == "running" and not self._is_locked(number):
-            state = JobState(**_read(path))  # it may have ended since
+        state = self._kept(number)
+        if state.state == "running" and not is_locked(self._lock(number)):
+            state = self._kept(number)  # it may have ended since
             return replace(state, state="died") if state.state == "running" else state
         return state
 
@@ -101,21 +109,12 @@ class SweepFolder:
             if asked.state == "pending"
         }
 
+    def _kept(self, number: int) -> JobState:
+        """What a job said of itself last."""
+        return JobState(**(read_json(self._state_file(number)) or {"state": "pending"}))
+
     def _state_file(self, number: int) -> Path:
         return self.path / "jobs" / f"{number}.json"
 
     def _lock(self, number: int) -> Path:
         return self._state_file(number).with_suffix(".lock")
-
-    def _is_locked(self, number: int) -> bool:
-        if not self._lock(number).is_file():
-            return False
-        try:
-            with FileLock(self._lock(number), timeout=0):
-                return False
-        except Timeout:
-            return True
-
-
-def _read(path: Path) -> Any:  # noqa: ANN401
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -159,7 +159,7 @@ class WandbRun:
         self._run.summary["state"] = outcome["state"]
         if self._attributions:
             artifact = wandb.Artifact(self._run.name, type="attributions")
-            for path in sorted((self._folder / "attributions").glob("[!.]*")):
+            for path in sorted((self._folder / "attributions").glob("[!.]*.npz")):
                 artifact.add_file(str(path))
             self._run.log_artifact(artifact)
 

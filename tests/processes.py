@@ -1,0 +1,54 @@
+"""Commands in processes of their own, forked from one that has imported the package already."""
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["videxplain.cli", "videxplain.runner", "tests.processes"])
+_TOLD = "told {}"
+_PATIENCE = 60
+"""Seconds after which a test gives up."""
+
+
+def start(folder: Path, *arguments: str) -> ForkServerProcess:
+    """Start the command ``videxplain`` in a folder; `told` is what it says."""
+    folder.mkdir(exist_ok=True)
+    process = _SERVER.Process(target=_run, args=(folder, arguments))
+    process.start()
+    return process
+
+
+def ended(process: ForkServerProcess) -> int | None:
+    """The exit code, once there is one."""
+    process.join(_PATIENCE)
+    return process.exitcode
+
+
+def told(folder: Path, process: ForkServerProcess) -> str:
+    """What a process has said up to now."""
+    path = folder / _TOLD.format(process.pid)
+    return path.read_text() if path.is_file() else ""
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    """Look again and again."""
+    end = time.monotonic() + _PATIENCE
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _run(folder: Path, arguments: tuple[str, ...]) -> None:
+    from videxplain import cli
+
+    os.chdir(folder)
+    said = os.open(_TOLD.format(os.getpid()), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    sys.argv = ["videxplain", *arguments]
+    cli.main()

@@ -1,0 +1,85 @@
+"""Every clip of a job explained, measured and kept; one that cannot be costs the others nothing."""
+
+import logging
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from videxplain import targets
+from videxplain.accounts import LOG
+from videxplain.chunks import Chunks, logits_of
+from videxplain.errors import DataError
+from videxplain.job import Job
+from videxplain.measuring import Measuring
+from videxplain.types import Attribution, Clips, Record, Sink, Video
+from videxplain.words import counted
+
+log = logging.getLogger(__name__)
+
+
+def explain_all(job: Job, sinks: Sequence[Sink]) -> list[Record]:
+    """Every clip, in batches that the device has the memory for.
+
+    Raises:
+        DataError: If some could not be explained, once the others are.
+    """
+    found: dict[int, list[Record]] = {}
+    mistakes: list[DataError] = []
+    bar = tqdm(total=len(job.videos), desc="clips", unit="clip", disable=None)
+
+    def run(part: slice) -> None:
+        found[part.start] = _finish(job, job.videos[part], sinks, mistakes)
+        bar.update(part.stop - part.start)
+
+    with bar:
+        Chunks(job.config["batch_size"])(len(job.videos), run)
+    if mistakes:
+        wrong, of = len(mistakes), counted(len(job.videos), "clip")
+        rest = ", the others are done" if wrong < len(job.videos) else ""
+        more = f"; and {wrong - 1} more, see {job.sink.account / LOG}" if wrong > 1 else ""
+        message = f"{wrong} of {of} cannot be explained{rest}: {mistakes[0]}{more}"
+        raise DataError(message) from mistakes[0]
+    return [record for start in sorted(found) for record in found[start]]
+
+
+def _finish(
+    job: Job, batch: Sequence[Video], sinks: Sequence[Sink], mistakes: list[DataError]
+) -> list[Record]:
+    """Records of a batch; where a clip cannot be explained, of the others, one by one."""
+    kept = None if job.config["overwrite"] else job.kept(batch)
+    if kept is not None:
+        return kept
+    try:
+        return _explain(job, batch, sinks)
+    except DataError as error:
+        if len(batch) == 1:
+            log.error("%s is left out: %s", batch[0].name, error)  # noqa: TRY400  # a user's fault
+            mistakes.append(error)
+            return []
+    return [record for video in batch for record in _finish(job, [video], sinks, mistakes)]
+
+
+def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Record]:
+    """Explain, measure and keep one batch."""
+    clips = job.classifier.preprocess(batch)
+    logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
+    target = targets.resolve(job.config["target"], job.classifier, clips, logits)
+    attribution = job.method(job.classifier, clips, target)
+    _check_finite(attribution, clips, job.choice("method"))
+    measuring = Measuring(job.classifier, job.method, job.metrics)
+    cut_at, polarity = job.config["map_area"], job.config["polarity"]
+    records = measuring.records(clips, attribution, logits, cut_at, polarity)
+    for sink in sinks:
+        sink.write(records, clips, attribution)
+    return records
+
+
+def _check_finite(attribution: Attribution, clips: Clips, method: str) -> None:
+    """A network may answer a clip, and not the parts of it or the gradient that a method asks."""
+    for index, name in enumerate(clips.names):
+        if not attribution.values[:, index].isfinite().all():
+            message = (
+                f"{method} finds values that are NaN or infinite for {name!r}: the network's "
+                "gradient, or its scores of a perturbed clip, are; check it, or try another method"
+            )
+            raise DataError(message)

@@ -1,0 +1,50 @@
+"""Archives of arrays that are written whole, and told where they are damaged."""
+
+import zlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+
+from videxplain.errors import OutputError
+from videxplain.sinks.files import write_whole
+
+_DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, BadZipFile, zlib.error)
+"""What reading an archive raises that is cut off, or of which bytes have changed."""
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Keep arrays by their names.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    write_whole(path, partial(_save, arrays))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an archive.
+
+    Raises:
+        OutputError: If it is not there or damaged.
+    """
+    try:
+        with np.load(path) as archive:
+            return dict(archive)
+    except _DAMAGED as error:
+        message = (
+            f"{path} cannot be read ({error}): remove it, and the command that made it computes "
+            "what is missing; or overwrite=true, and it computes all"
+        )
+        raise OutputError(message) from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether an archive is there up to its end; its arrays are not read."""
+    return path.is_file() and is_zipfile(path)
+
+
+def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
