@@ -9,7 +9,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["videxplain.cli", "videxplain.runner", "tests.processes"])
+_IMPORTED = ("cli", "runner", "planning", "models.tiny", "methods.smooth_grad", "report.site")
+_SERVER.set_forkserver_preload(["tests.processes", *(f"videxplain.{each}" for each in _IMPORTED)])
 _TOLD = "told {}"
 _PATIENCE = 60
 """Seconds after which a test gives up."""

@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.outputs import contents, records, results, summary
 from tests.processes import ended, start, told, wait_until
 from tests.test_sweep import check_whole
 
-CLIPS = 4
+CLIPS = 6
 JOB = (
     *("data=shapes", f"data.num_clips={CLIPS}", "batch_size=1", "method=smooth_grad", "threads=1"),
     *("metrics=[visible_area]", "logger=none", "report=false"),
@@ -31,9 +33,9 @@ def test_a_run_killed_at_random_points_is_the_same_in_the_end(
     tmp_path: Path, expected: dict[str, list[bytes]]
 ) -> None:
     chance, finished = random.Random(8), dict[Path, int]()
-    for _ in range(8):
+    for _ in range(6):
         process = start(tmp_path, *JOB)
-        wait_until(lambda process=process: "explaining" in told(tmp_path, process))
+        wait_until(partial(_explains, tmp_path, process))
         process.join(chance.uniform(0, 0.4))
         process.kill()
         process.join()
@@ -47,6 +49,10 @@ def test_a_run_killed_at_random_points_is_the_same_in_the_end(
     assert ended(process) == 0, told(tmp_path, process)
     assert {path: records(tmp_path)[path] for path in finished} == finished
     assert contents(tmp_path) == expected
+
+
+def _explains(folder: Path, process: ForkServerProcess) -> bool:
+    return "explaining" in told(folder, process)
 
 
 def test_one_of_two_processes_computes(tmp_path: Path, expected: dict[str, list[bytes]]) -> None:

@@ -5,11 +5,16 @@ import re
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+from yaml import YAMLError
+from yaml.reader import ReaderError
 
 from videxplain import catalog, config, keys
 from videxplain.errors import VidexplainError, unknown_name
 
-EXPECTED = (VidexplainError, HydraException, OmegaConfBaseException)
+EXPECTED = (
+    *(VidexplainError, HydraException, OmegaConfBaseException, YAMLError),
+    UnicodeDecodeError,
+)
 """What a mistake of the user's raises."""
 
 _KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
@@ -91,7 +96,22 @@ def _refers_to_nothing(error: BaseException) -> str | None:
     return f"{error.full_key} refers to {name[1]}, which does not exist: give the value itself"
 
 
+def _not_yaml(error: BaseException) -> str | None:
+    if not isinstance(error, YAMLError):
+        return None
+    mark = getattr(error, "problem_mark", None)
+    place = f"{mark.name}, line {mark.line + 1}," if mark else getattr(error, "name", "a file")
+    problem = error.reason if isinstance(error, ReaderError) else getattr(error, "problem", error)
+    return f"{place} is not understood as YAML ({problem}): mend it, or take another file"
+
+
+def _not_utf8(error: BaseException) -> str | None:
+    if not isinstance(error, UnicodeDecodeError):
+        return None
+    return f"a configuration file is not UTF-8 ({error}): save it as UTF-8"
+
+
 _TRANSLATIONS = (
     *(_missing_choice, _not_understood, _several_values, _unknown_key, _nothing_to_remove),
-    *(_wrong_type, _refers_to_nothing),
+    *(_wrong_type, _refers_to_nothing, _not_yaml, _not_utf8),
 )

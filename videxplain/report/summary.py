@@ -75,16 +75,18 @@ def _of_folders(folders: Sequence[Path]) -> Iterator[Sequence[Row]]:
     for folder in folders:
         names = dict(zip(("pretrain_dataset", "model", "method"), folder.parts[-4:-1], strict=True))
         row = {**names, "folder": str(folder)}
-        if not (folder / RESULT).is_file():
-            row |= _unfinished(folder)
-        yield _with_results(row, [folder])
+        rows = _with_results(row, [folder])
+        yield rows if "state" in rows[0] else [{**row, **_unfinished(folder)}]
 
 
 def _unfinished(folder: Path) -> Row:
     """What a job without a result says of itself."""
     told = read_json(folder / STATUS) or {}
-    *_, last = told.get("error", "it runs, or was stopped").strip().splitlines()
-    return {"state": told.get("state", "died"), "error": last, "clips": _finished(str(folder))}
+    state, error = told.get("state", "died"), told.get("error", "it runs, or was stopped")
+    if state == "done":  # and its result is gone since
+        state, error = "died", "its result is missing: the command that made it writes it anew"
+    *_, last = error.strip().splitlines()
+    return {"state": state, "error": last, "clips": _finished(str(folder))}
 
 
 def _row(number: int, asked: Asked, state: JobState) -> Row:

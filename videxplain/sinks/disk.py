@@ -129,11 +129,14 @@ class DiskSink:
         except (KeyError, TypeError) as error:
             set_aside(path, f"it is no record, {error}")
             return None
-        shown = [] if pixels is None else [self._pixels_file(pixels)]
-        damaged = [each for each in (self._archive(clip), *shown) if _is_damaged(each)]
-        for each in damaged:
-            set_aside(each, "it is cut off")
-        return records if self._archive(clip).is_file() and not damaged else None
+        archive = self._archive(clip)
+        if _moved_aside(archive) or not archive.is_file():
+            return None
+        if pixels is not None and _moved_aside(self._pixels_file(pixels)):
+            with writing(path):
+                path.unlink()  # without pictures, which may have been left out, it would count
+            return None
+        return records
 
     def extend(self, clip: str, found: Sequence[Record]) -> list[Record]:
         """Add what was measured of a finished clip, in place of what has the same name.
@@ -180,8 +183,12 @@ class DiskSink:
         return digest
 
 
-def _is_damaged(archive: Path) -> bool:
-    return archive.is_file() and not is_whole(archive)
+def _moved_aside(archive: Path) -> bool:
+    """Whether it was there, and cut off."""
+    damaged = archive.is_file() and not is_whole(archive)
+    if damaged:
+        set_aside(archive, "it is cut off")
+    return damaged
 
 
 def _digest(clips: Clips, index: int) -> str | None:

@@ -1,0 +1,181 @@
+"""Files that are cut off, empty or something else: told, moved aside, made anew."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Run, runner
+from tests.outputs import contents, records, results, summary
+from videxplain import cli, report_cli, sweep_cli
+
+JOB = (
+    *("data=shapes", "batch_size=1", "method=grad", "threads=1", "metrics=[visible_area]"),
+    *("logger=none", "report=false"),
+)
+Damage = Callable[[bytes], bytes]
+HALF: Damage = lambda whole: whole[: len(whole) // 2]  # noqa: E731
+NOTHING: Damage = lambda _: b""  # noqa: E731
+ZEROS: Damage = lambda whole: bytes(len(whole))  # noqa: E731
+NULL: Damage = lambda _: b"null"  # noqa: E731
+OTHER: Damage = lambda _: b'{"other": 1}'  # noqa: E731
+LATIN: Damage = lambda whole: whole.replace(b"down", b"d\xf6wn")  # noqa: E731
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return runner("videxplain", cli.main, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished job."""
+    folder = tmp_path_factory.mktemp("done")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["videxplain", *JOB])
+        cli.main()
+    return folder
+
+
+def damaged(pattern: str, damage: Damage) -> Path:
+    path = sorted(Path("outputs").glob(pattern))[0]
+    path.write_bytes(damage(path.read_bytes()))
+    return path
+
+
+JOB_FOLDER = "results/*/*/*/*"
+
+
+@pytest.mark.parametrize("damage", [HALF, NOTHING, ZEROS, NULL, OTHER, LATIN])
+@pytest.mark.parametrize("kind", ["result", "record"])
+def test_a_damaged_account_is_made_anew(kind: str, damage: Damage, run: Run, done: Path) -> None:
+    check_made_anew(f"{JOB_FOLDER}/{ACCOUNTS[kind]}", damage, run, done)
+
+
+ACCOUNTS = {"result": "result.json", "record": "records/*.json"}
+
+
+@pytest.mark.parametrize("damage", [HALF, NOTHING, ZEROS])
+@pytest.mark.parametrize("archive", [f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"])
+def test_a_damaged_archive_is_made_anew(archive: str, damage: Damage, run: Run, done: Path) -> None:
+    check_made_anew(archive, damage, run, done)
+
+
+def check_made_anew(pattern: str, damage: Damage, run: Run, done: Path) -> None:
+    shutil.copytree(done / "outputs", "outputs")
+    before = records(Path())
+    wrong = damaged(pattern, damage)
+    broken = wrong.read_bytes()
+    ran = run(*JOB)
+    assert ran.code == 0, ran.err
+    assert ran.out.count("is damaged (") == 1
+    assert f"{wrong} is damaged (" in ran.out
+    assert f"moved to {wrong.name}.corrupt, to be made anew" in ran.out
+    assert wrong.with_name(f"{wrong.name}.corrupt").read_bytes() == broken
+    if wrong.name != "result.json":  # its times are others
+        assert wrong.read_bytes() == (done / wrong).read_bytes()
+    assert contents(Path()) == contents(done)
+    assert results()
+    after = records(Path())
+    again = {path for path in before if after[path] != before[path]}
+    assert len(again) == (0 if wrong.name == "result.json" else 1), "no more than is damaged"
+    assert "already done" in run(*JOB).out
+
+
+def test_an_attribution_that_is_gone_is_made_anew(run: Run, done: Path) -> None:
+    shutil.copytree(done / "outputs", "outputs")
+    next(Path("outputs").glob(f"{JOB_FOLDER}/attributions/*.npz")).unlink()
+    assert run(*JOB).code == 0
+    assert contents(Path()) == contents(done)
+
+
+@pytest.mark.parametrize("damage", [HALF, NOTHING, NULL, OTHER])
+@pytest.mark.parametrize("kept", ["groups/default.json", f"{JOB_FOLDER}/status.json"])
+def test_a_damaged_note_costs_nothing(kept: str, damage: Damage, run: Run, done: Path) -> None:
+    shutil.copytree(done / "outputs", "outputs")
+    wrong = damaged(kept, damage)
+    assert "already done" in run(*JOB).out
+    if "groups" in kept:
+        assert len(json.loads(wrong.read_text())["jobs"]) == 1
+
+
+def test_reports_of_damaged_results_are_told(
+    run: Run, done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = runner("videxplain-report", report_cli.main, monkeypatch, capsys)
+    shutil.copytree(done / "outputs", "outputs")
+    changed = lambda whole: whole[:200] + bytes(100) + whole[300:]  # noqa: E731  # its end is whole
+    for pattern in (f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"):
+        wrong = damaged(pattern, changed)
+        ran = report("outputs")
+        assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+        assert f"{wrong.absolute()} cannot be read" in ran.err
+        assert "remove it, and the command that made it computes what is missing" in ran.err
+        wrong.unlink()
+        assert run(*JOB).code == 0
+    damaged(f"{JOB_FOLDER}/result.json", HALF)
+    assert report("outputs").code == 0, "a page that shows no finished job"
+    assert run(*JOB).code == 0
+    assert report("outputs").code == 0
+
+
+def test_damaged_accounts_of_a_sweep(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_sweep = runner("videxplain-sweep", sweep_cli.main, monkeypatch, capsys)
+    assert run("-m", *JOB, "method=center,random").code == 0
+    (sweep,) = Path("outputs/sweeps").iterdir()
+    damaged("sweeps/*/jobs/0.json", HALF)
+    assert run_sweep("summary", str(sweep)).code == 0
+    assert [row["state"] for row in summary()] == ["pending", "done"]
+    damaged("sweeps/*/jobs.json", HALF)
+    ran = run_sweep("summary", str(sweep))
+    assert ran.code == 2
+    assert "does not say which jobs were asked for: give the sweep's command again" in ran.err
+    ran = run("-m", *JOB, "method=center,random")
+    assert (ran.code, ran.out.count("already done")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("num_iter: [1, 2", "mine.yaml, line 1, is not understood as YAML (expected ',' or ']'"),
+        ("num_iter: 3\x00", "mine.yaml is not understood as YAML (special characters are not"),
+        ("num_iter: 3\n\tseed: 1", "mine.yaml, line 2, is not understood as YAML (found character"),
+        ("save_label: gr\xf6\xdfe", "a configuration file is not UTF-8"),
+        ("- a\n- list\n", "unknown key 'experiment'"),
+    ],
+)
+def test_a_damaged_configuration_is_told(written: str, said: str, run: Run) -> None:
+    folder = Path("conf/experiment")
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_bytes(written.encode("latin-1"))
+    ran = run("--config-dir", str(Path("conf").absolute()), "experiment=mine", *JOB)
+    assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+    assert said in ran.err
+
+
+def test_times_of_files_are_not_trusted(
+    run: Run, done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clock that was set back, or forward, left files of 1970 or of the next century."""
+    report = runner("videxplain-report", report_cli.main, monkeypatch, capsys)
+    shutil.copytree(done / "outputs", "outputs")
+    assert report("outputs").code == 0
+    (page,) = list(Path("outputs").glob("report/data/media/*/down-*.js"))
+    shown = page.read_text()
+    for seconds in (0, 4_200_000_000):
+        for path in Path("outputs").rglob("*.*"):
+            os.utime(path, (seconds, seconds))
+        ran = run(*JOB)
+        assert (ran.code, "already done" in ran.out) == (0, True)
+        page.write_text("of another attribution")
+        os.utime(page, (seconds, seconds))
+        assert run(*JOB, "overwrite=true").code == 0
+        assert report("outputs").code == 0
+        assert page.read_text() == shown
