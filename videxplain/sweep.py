@@ -118,10 +118,12 @@ class Grid(Sweeper):
 
     def _keep_in(self, folder: Path) -> None:
         """Let every job know the sweep's folder; a worker may start elsewhere."""
-        # in Hydra's quotes, a backslash counts twice before a quote and at the end alone
-        quoted = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", "\\'"), str(folder))
+        # a backslash counts twice before OmegaConf's ${ alone
+        plain = re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + "\\${", str(folder))
+        # in Hydra's quotes, before a quote and at the end alone
+        quoted = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + m[2].replace("'", "\\'"), plain)
         with open_dict(self._composed):
-            self._composed.hydra.sweep.dir = str(folder)
+            self._composed.hydra.sweep.dir = plain
             self._composed.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
 
     def _launcher(self) -> Launcher:

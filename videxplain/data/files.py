@@ -113,7 +113,10 @@ def _check_name(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        message = f"the name of {str(path)!r} is not UTF-8: rename it"
+        message = (
+            f"the name {str(path)!r} is no text in this locale: rename it, or set PYTHONUTF8=1 if "
+            "it is UTF-8"
+        )
         raise DataError(message) from error
 
 
