@@ -16,10 +16,10 @@ _PATIENCE = 60
 """Seconds after which a test gives up."""
 
 
-def start(folder: Path, *arguments: str) -> ForkServerProcess:
+def start(folder: Path, *arguments: str, **environment: str) -> ForkServerProcess:
     """Start the command ``videxplain`` in a folder; `told` is what it says."""
     folder.mkdir(exist_ok=True)
-    process = _SERVER.Process(target=_run, args=(folder, arguments))
+    process = _SERVER.Process(target=_run, args=(folder, arguments, environment), daemon=True)
     process.start()
     return process
 
@@ -44,9 +44,11 @@ def wait_until(happened: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def _run(folder: Path, arguments: tuple[str, ...]) -> None:
+def _run(folder: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
     from videxplain import cli
 
+    os.environ.pop("WANDB_SERVICE", None)  # that of the tests' own process
+    os.environ.update(environment)
     os.chdir(folder)
     said = os.open(_TOLD.format(os.getpid()), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)

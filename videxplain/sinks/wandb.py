@@ -4,6 +4,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from statistics import fmean
@@ -165,11 +166,17 @@ class WandbRun:
 
     def end(self, *, failed: bool) -> None:
         """End the run, with the exit code 1 if the job failed; one that broke is ended too."""
-        self.broken = self._run is None
-        self._finish(failed=failed)
+        if not self.broken:
+            self._finish(failed=failed)
+        elif self._run is not None:
+            with suppress(Exception):  # said already
+                self._finish_run(failed=failed)
 
     @_careful
     def _finish(self, *, failed: bool) -> None:
+        self._finish_run(failed=failed)
+
+    def _finish_run(self, *, failed: bool) -> None:
         folder = Path(self._run.dir).parent
         self._run.finish(exit_code=int(failed))
         if folder.name.startswith("offline-"):

@@ -1,0 +1,95 @@
+"""Weights & Biases that fails at every call; what is on disk is whole all the same."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import wandb
+from wandb.sdk.wandb_summary import SummaryDict
+
+from tests import faults
+from tests.commands import Run, runner
+from tests.outputs import contents, results
+from tests.processes import ended, start, told, wait_until
+from videxplain import cli
+
+JOB = (
+    *(*faults.OWN, "videos_dir=videos", "method=3d_ep", "num_iter=2", "logger=wandb"),
+    "logger.attributions=true",
+)
+BROKEN = {
+    "init": (wandb, "init"),
+    "settings": (wandb, "Settings"),
+    "define_metric": (wandb.Run, "define_metric"),
+    "log": (wandb.Run, "log"),
+    "image": (wandb, "Image"),
+    "video": (wandb, "Video"),
+    "table": (wandb.Table, "__init__"),
+    "summary": (SummaryDict, "__setitem__"),
+    "artifact": (wandb.Artifact, "__init__"),
+    "log_artifact": (wandb.Run, "log_artifact"),
+    "finish": (wandb.Run, "finish"),
+}
+"""Every call that the logger makes, in the order of a job."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATA", "CACHE", "CONFIG"):
+        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / name))
+    faults.write_clip(Path("videos/a"), 90)
+    return runner("videxplain", cli.main, monkeypatch, capsys)
+
+
+def fail(*_: object, **__: object) -> None:
+    message = "the server is gone"
+    raise OSError(message)
+
+
+def check_done(run: Run, said: str) -> None:
+    """The job is as it is without a logger, and it is said once that nothing is logged."""
+    ran = run(*JOB)
+    assert ran.code == 0, ran.err
+    assert ran.out.count("W&B logs no more of this job (") == 1
+    assert said in ran.out
+    assert "Traceback" not in ran.out + ran.err
+    assert len(results()) == 1
+    quiet = [each for each in JOB if not each.startswith("logger")]
+    assert run(*quiet, "logger=none", "outputs_dir=whole/outputs").code == 0
+    assert contents(Path()) == contents(Path("whole"))
+
+
+@pytest.mark.parametrize("call", BROKEN)
+def test_a_call_that_fails_costs_the_log_alone(
+    call: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name = BROKEN[call]
+    monkeypatch.setattr(owner, name, fail)
+    check_done(run, "W&B logs no more of this job (OSError: the server is gone)")
+
+
+def test_a_package_that_cannot_be_imported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    check_done(run, "W&B logs no more of this job (ModuleNotFoundError: ")
+
+
+def test_its_process_is_killed(run: Run, tmp_path: Path) -> None:
+    folders = {f"WANDB_{name}_DIR": str(tmp_path / name) for name in ("DATA", "CACHE", "CONFIG")}
+    slow = [each.replace("num_iter=2", "num_iter=200") for each in JOB]
+    process = start(tmp_path, *slow, "early_stop=false", **folders)
+    wait_until(lambda: "explaining" in told(tmp_path, process))
+    threads = Path(f"/proc/{process.pid}/task").iterdir()
+    children = [each for thread in threads for each in (thread / "children").read_text().split()]
+    assert children, told(tmp_path, process)
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    assert ended(process) == 0
+    said = told(tmp_path, process)
+    assert said.count("W&B logs no more of this job (") == 1
+    assert len(results()) == 1
+    quiet = [each for each in slow if not each.startswith("logger")]
+    assert run(*quiet, "early_stop=false", "logger=none", "outputs_dir=whole/outputs").code == 0
+    assert contents(Path()) == contents(Path("whole"))
