@@ -1,6 +1,7 @@
 """What the documentation says is what the package does."""
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_every_choice_stands_in_the_readme() -> None:
     for group in ("model", "method", "metrics"):
         for name in catalog.names(group):
             assert f"`{name}`" in README, f"{group}={name}"
+
+
+def tests_of(*files: Path) -> set[str]:
+    return {
+        name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+
+
+def test_the_table_of_faults_names_its_tests() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faults.md").read_text()))
+    tests = ROOT / "tests"
+    assert named <= tests_of(*tests.glob("test_*.py"))
+    assert named >= tests_of(*tests.glob("test_faults*.py"), tests / "test_soak.py")
 
 
 def published_commands() -> list[str]:
