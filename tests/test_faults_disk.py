@@ -71,7 +71,9 @@ def test_a_disk_that_fills_up(run: Run, expected: dict[str, list[bytes]]) -> Non
     with faults.small_disk(Path("outputs"), "8k") as resize:
         for size in (8 << 10, 24 << 10, needed // 2, needed * 3 // 4):
             resize(str(size))
-            check_told(run(*JOB), "No space left on device")
+            ran = run(*JOB)
+            check_told(ran, "No space left on device")
+            assert "status.json" not in ran.err, "what failed first is told"
             check_nothing_torn()
             assert not results()
         resize("10m")
