@@ -110,16 +110,16 @@ def fill(path: Path) -> None:
 
 
 def test_a_sweep_whose_disk_fills_up(run: Run) -> None:
-    with faults.small_disk(Path("outputs"), "48k") as resize:
-        ran = run("-m", *JOB, "method=center,grad,random")
+    with faults.small_disk(Path("outputs"), "40k") as resize:
+        ran = run("-m", *JOB, "method=center,grad")
         assert ran.code in (1, 2)
         assert "No space left on device" in ran.err
         check_nothing_torn()
         finished = records(Path())
         resize("10m")
-        assert run("-m", *JOB, "method=center,grad,random").code == 0
+        assert run("-m", *JOB, "method=center,grad").code == 0
         assert {path: records(Path())[path] for path in finished} == finished
-        assert [row["state"] for row in summary()] == ["done"] * 3
+        assert [row["state"] for row in summary()] == ["done"] * 2
 
 
 def test_outputs_that_cannot_be_written_to(run: Run, expected: dict[str, list[bytes]]) -> None:

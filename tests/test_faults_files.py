@@ -17,12 +17,36 @@ JOB = (
     *("logger=none", "report=false"),
 )
 Damage = Callable[[bytes], bytes]
-HALF: Damage = lambda whole: whole[: len(whole) // 2]  # noqa: E731
-NOTHING: Damage = lambda _: b""  # noqa: E731
-ZEROS: Damage = lambda whole: bytes(len(whole))  # noqa: E731
-NULL: Damage = lambda _: b"null"  # noqa: E731
-OTHER: Damage = lambda _: b'{"other": 1}'  # noqa: E731
-LATIN: Damage = lambda whole: whole.replace(b"down", b"d\xf6wn")  # noqa: E731
+
+
+def half(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def nothing(_: bytes) -> bytes:
+    return b""
+
+
+def zeros(whole: bytes) -> bytes:
+    """As a disk may leave a file that was written just before the power went."""
+    return bytes(len(whole))
+
+
+def null(_: bytes) -> bytes:
+    return b"null"
+
+
+def other(_: bytes) -> bytes:
+    return b'{"other": 1}'
+
+
+def latin(whole: bytes) -> bytes:
+    return whole.replace(b"down", b"d\xf6wn")
+
+
+def changed(whole: bytes) -> bytes:
+    """Its end is whole."""
+    return whole[:200] + bytes(100) + whole[300:]
 
 
 @pytest.fixture
@@ -51,19 +75,30 @@ def damaged(pattern: str, damage: Damage) -> Path:
 JOB_FOLDER = "results/*/*/*/*"
 
 
-@pytest.mark.parametrize("damage", [HALF, NOTHING, ZEROS, NULL, OTHER, LATIN])
-@pytest.mark.parametrize("kind", ["result", "record"])
-def test_a_damaged_account_is_made_anew(kind: str, damage: Damage, run: Run, done: Path) -> None:
-    check_made_anew(f"{JOB_FOLDER}/{ACCOUNTS[kind]}", damage, run, done)
+RESULT, RECORD = f"{JOB_FOLDER}/result.json", f"{JOB_FOLDER}/records/*.json"
+ATTRIBUTION, PICTURES = f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"
 
 
-ACCOUNTS = {"result": "result.json", "record": "records/*.json"}
+@pytest.mark.parametrize(
+    ("kept", "damage"),
+    [
+        *((RESULT, damage) for damage in (half, null, other)),
+        *((RECORD, damage) for damage in (half, nothing, other, latin)),
+    ],
+)
+def test_a_damaged_account_is_made_anew(kept: str, damage: Damage, run: Run, done: Path) -> None:
+    check_made_anew(kept, damage, run, done)
 
 
-@pytest.mark.parametrize("damage", [HALF, NOTHING, ZEROS])
-@pytest.mark.parametrize("archive", [f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"])
-def test_a_damaged_archive_is_made_anew(archive: str, damage: Damage, run: Run, done: Path) -> None:
-    check_made_anew(archive, damage, run, done)
+@pytest.mark.parametrize(
+    ("kept", "damage"),
+    [
+        *((ATTRIBUTION, damage) for damage in (half, nothing, zeros)),
+        (PICTURES, half),
+    ],
+)
+def test_a_damaged_archive_is_made_anew(kept: str, damage: Damage, run: Run, done: Path) -> None:
+    check_made_anew(kept, damage, run, done)
 
 
 def check_made_anew(pattern: str, damage: Damage, run: Run, done: Path) -> None:
@@ -89,13 +124,18 @@ def check_made_anew(pattern: str, damage: Damage, run: Run, done: Path) -> None:
 
 def test_an_attribution_that_is_gone_is_made_anew(run: Run, done: Path) -> None:
     shutil.copytree(done / "outputs", "outputs")
-    next(Path("outputs").glob(f"{JOB_FOLDER}/attributions/*.npz")).unlink()
+    next(Path("outputs").glob(ATTRIBUTION)).unlink()
     assert run(*JOB).code == 0
     assert contents(Path()) == contents(done)
 
 
-@pytest.mark.parametrize("damage", [HALF, NOTHING, NULL, OTHER])
-@pytest.mark.parametrize("kept", ["groups/default.json", f"{JOB_FOLDER}/status.json"])
+@pytest.mark.parametrize(
+    ("kept", "damage"),
+    [
+        *(("groups/default.json", damage) for damage in (half, other)),
+        (f"{JOB_FOLDER}/status.json", nothing),
+    ],
+)
 def test_a_damaged_note_costs_nothing(kept: str, damage: Damage, run: Run, done: Path) -> None:
     shutil.copytree(done / "outputs", "outputs")
     wrong = damaged(kept, damage)
@@ -109,16 +149,21 @@ def test_reports_of_damaged_results_are_told(
 ) -> None:
     report = runner("videxplain-report", report_cli.main, monkeypatch, capsys)
     shutil.copytree(done / "outputs", "outputs")
-    changed = lambda whole: whole[:200] + bytes(100) + whole[300:]  # noqa: E731  # its end is whole
-    for pattern in (f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"):
-        wrong = damaged(pattern, changed)
-        ran = report("outputs")
-        assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
-        assert f"{wrong.absolute()} cannot be read" in ran.err
-        assert "remove it, and the command that made it computes what is missing" in ran.err
-        wrong.unlink()
-        assert run(*JOB).code == 0
-    damaged(f"{JOB_FOLDER}/result.json", HALF)
+    wrong = damaged(ATTRIBUTION, changed)
+    ran = report("outputs")
+    assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+    assert f"{wrong.absolute()} cannot be read" in ran.err
+    assert "or remove it: the same command then computes this clip alone" in ran.err
+    wrong.unlink()
+    assert run(*JOB).code == 0
+    wrong = damaged(PICTURES, changed)
+    ran = report("outputs")
+    assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+    assert f"{wrong.absolute()} cannot be read" in ran.err
+    assert run(*JOB, "overwrite=true").code == 0
+    assert report("outputs").code == 0
+    assert wrong.read_bytes() == (done / wrong).read_bytes()
+    damaged(RESULT, half)
     assert report("outputs").code == 0, "a page that shows no finished job"
     assert run(*JOB).code == 0
     assert report("outputs").code == 0
@@ -130,10 +175,10 @@ def test_damaged_accounts_of_a_sweep(
     run_sweep = runner("videxplain-sweep", sweep_cli.main, monkeypatch, capsys)
     assert run("-m", *JOB, "method=center,random").code == 0
     (sweep,) = Path("outputs/sweeps").iterdir()
-    damaged("sweeps/*/jobs/0.json", HALF)
+    damaged("sweeps/*/jobs/0.json", half)
     assert run_sweep("summary", str(sweep)).code == 0
     assert [row["state"] for row in summary()] == ["pending", "done"]
-    damaged("sweeps/*/jobs.json", HALF)
+    damaged("sweeps/*/jobs.json", half)
     ran = run_sweep("summary", str(sweep))
     assert ran.code == 2
     assert "does not say which jobs were asked for: give the sweep's command again" in ran.err

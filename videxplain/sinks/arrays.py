@@ -24,8 +24,12 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_whole(path, partial(_save, arrays))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, instead: str = "") -> dict[str, np.ndarray]:
     """All arrays of an archive.
+
+    Args:
+        path: The file.
+        instead: What else can be done about a damaged one than computing all anew.
 
     Raises:
         OutputError: If it is not there or damaged.
@@ -34,16 +38,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path) as archive:
             return dict(archive)
     except _DAMAGED as error:
-        message = (
-            f"{path} cannot be read ({error}): remove it, and the command that made it computes "
-            "what is missing; or overwrite=true, and it computes all"
-        )
+        message = f"{path} cannot be read ({error}): compute it again with overwrite=true{instead}"
         raise OutputError(message) from error
 
 
 def is_whole(path: Path) -> bool:
     """Whether an archive is there up to its end; its arrays are not read."""
     return path.is_file() and is_zipfile(path)
+
+
+def is_intact(path: Path) -> bool:
+    """Whether every byte of an archive is as it was written."""
+    try:
+        read_arrays(path)
+    except OutputError:
+        return False
+    return True
 
 
 def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from videxplain.figures import draw
-from videxplain.sinks.arrays import is_whole, read_arrays, write_arrays
+from videxplain.sinks.arrays import is_intact, is_whole, read_arrays, write_arrays
 from videxplain.sinks.files import (
     clip_slug,
     read_json,
@@ -178,7 +178,7 @@ class DiskSink:
             return None
         pixels = clips.pixels[index]
         path = self._pixels_file(digest)
-        if not path.is_file():
+        if not is_intact(path):
             write_arrays(path, {"pixels": pixels})
         return digest
 
@@ -207,7 +207,7 @@ def load(path: Path) -> Attribution:
     Raises:
         OutputError: If it is not there or damaged.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, ", or remove it: the same command then computes this clip alone")
     return Attribution(
         values=torch.from_numpy(arrays["values"]).float()[:, None],
         target=torch.from_numpy(arrays["target"]).reshape(1),
