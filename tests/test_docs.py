@@ -48,7 +48,7 @@ def test_every_choice_stands_in_the_readme() -> None:
             assert f"`{name}`" in README, f"{group}={name}"
 
 
-def tests_of(*files: Path) -> set[str]:
+def names_of_tests(*files: Path) -> set[str]:
     return {
         name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
     }
@@ -57,8 +57,8 @@ def tests_of(*files: Path) -> set[str]:
 def test_the_table_of_faults_names_its_tests() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faults.md").read_text()))
     tests = ROOT / "tests"
-    assert named <= tests_of(*tests.glob("test_*.py"))
-    assert named >= tests_of(*tests.glob("test_faults*.py"), tests / "test_soak.py")
+    assert named <= names_of_tests(*tests.glob("test_*.py"))
+    assert named >= names_of_tests(*tests.glob("test_faults*.py"), tests / "test_soak.py")
 
 
 def published_commands() -> list[str]:

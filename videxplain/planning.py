@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from videxplain import catalog, config, keys, targets
+from videxplain import catalog, config, keys, runner
 from videxplain.devices import check_device
 from videxplain.errors import (
     ConfigError,
@@ -143,7 +143,7 @@ class _Checker:
             if isinstance(method, Choosy):
                 method.check(classifier)
             videos: Sequence[Video] = self._part(completed["data"], "data")
-            targets.check(completed["target"], classifier, videos)
+            runner.check_target(completed["target"], classifier, videos)
         except UnsupportedPairError as error:
             raise _SkippedError(job, str(error)) from error
         areas = len(config.searched_areas(completed)) or 1

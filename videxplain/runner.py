@@ -13,6 +13,7 @@ from videxplain import catalog, config, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import told_once
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
+from videxplain.errors import DataError, UnsupportedPairError
 from videxplain.explaining import explain_all
 from videxplain.job import Job, Result
 from videxplain.measures import declared
@@ -24,6 +25,7 @@ from videxplain.types import (
     Logger,
     Record,
     Sink,
+    Video,
 )
 from videxplain.words import counted, first_of
 
@@ -56,7 +58,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     seconds = time.perf_counter() - start
     if isinstance(method, Choosy):
         method.check(classifier)
-    targets.check(completed["target"], classifier, videos)
+    check_target(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
     sink = DiskSink(outputs, folder, completed["polarity"], config.shard(completed))
     measures = list(metrics.values())
@@ -143,6 +145,32 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
         classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)
     return _last_classifier[1]
+
+
+def check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+    """Tell a wrong label or class before anything is computed.
+
+    Raises:
+        ConfigError: If the class explained does not exist.
+        DataError: If a video's own class is none of the network's.
+        UnsupportedPairError: If this is so for all videos that have one.
+    """
+    if target == "label":
+        _check_labels(classifier, [video for video in videos if video.label is not None])
+    elif target != "predicted":
+        classifier.class_index(target)
+
+
+def _check_labels(classifier: VideoClassifier, videos: Sequence[Video]) -> None:
+    """One wrong label is a mistake; no right one says that data and model do not fit."""
+    wrong = [each for each in videos if targets.find_label(each, classifier.class_names) is None]
+    try:
+        for video in wrong[:1]:
+            classifier.label_index(video)
+    except DataError as error:
+        if len(wrong) < len(videos):
+            raise
+        raise UnsupportedPairError(str(error)) from error
 
 
 def _outcome(job: Job, records: Sequence[Record], seconds: dict[str, float]) -> dict[str, object]:

@@ -7,13 +7,7 @@ from pathlib import PurePosixPath
 import torch
 from torch import Tensor
 
-from videxplain.errors import (
-    ConfigError,
-    DataError,
-    UnsupportedPairError,
-    nearest_of,
-    unknown_name,
-)
+from videxplain.errors import ConfigError, DataError, nearest_of, unknown_name
 from videxplain.types import Classifier, Clips, Logits, Targets, Video
 from videxplain.words import counted
 
@@ -22,32 +16,6 @@ _WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
 """Numbers that are none, as Python writes them and as messages do."""
 Choice = str | int | Sequence[str | int] | Tensor
 """``label``, ``predicted``, a class name, an index, or a name or index a clip."""
-
-
-def check(target: str | int, classifier: Classifier, videos: Sequence[Video]) -> None:
-    """Tell a wrong label or class before anything is computed.
-
-    Raises:
-        ConfigError: If the class explained does not exist.
-        DataError: If a video's own class is none of the network's.
-        UnsupportedPairError: If this is so for all videos that have one.
-    """
-    if target == "label":
-        _check_labels(classifier, [video for video in videos if video.label is not None])
-    elif target != "predicted":
-        classifier.class_index(target)
-
-
-def _check_labels(classifier: Classifier, videos: Sequence[Video]) -> None:
-    """One wrong label is a mistake; no right one says that data and model do not fit."""
-    wrong = [each for each in videos if find_label(each, classifier.class_names) is None]
-    try:
-        for video in wrong[:1]:
-            label_index(video, classifier.class_names)
-    except DataError as error:
-        if len(wrong) < len(videos):
-            raise
-        raise UnsupportedPairError(str(error)) from error
 
 
 def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits) -> Targets:
