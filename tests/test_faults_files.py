@@ -192,7 +192,7 @@ def test_damaged_accounts_of_a_sweep(
         ("num_iter: [1, 2", "mine.yaml, line 1, is not understood as YAML (expected ',' or ']'"),
         ("num_iter: 3\x00", "mine.yaml is not understood as YAML (special characters are not"),
         ("num_iter: 3\n\tseed: 1", "mine.yaml, line 2, is not understood as YAML (found character"),
-        ("save_label: gr\xf6\xdfe", "a configuration file is not UTF-8"),
+        ("save_label: gr\xf6\xdfe", "a file is not text in UTF-8"),
         ("- a\n- list\n", "unknown key 'experiment'"),
     ],
 )

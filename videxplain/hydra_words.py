@@ -108,7 +108,7 @@ def _not_yaml(error: BaseException) -> str | None:
 def _not_utf8(error: BaseException) -> str | None:
     if not isinstance(error, UnicodeDecodeError):
         return None
-    return f"a configuration file is not UTF-8 ({error}): save it as UTF-8"
+    return f"a file is not text in UTF-8 ({error}): save it as UTF-8"
 
 
 _TRANSLATIONS = (
