@@ -52,6 +52,8 @@ def status(folder: Path) -> Iterator[None]:
     """
     write_json(folder / STATUS, {"state": "running"})
     with writing(folder / LOG):
+        if (folder / LOG).is_symlink():
+            (folder / LOG).unlink()  # it would be followed, and what it leads to is not ours
         handler = _JobLog(folder / LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger(catalog.PACKAGE)

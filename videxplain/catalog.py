@@ -7,8 +7,10 @@ else is refused before it is imported. This module itself imports no torch.
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ _TARGET = "_target_"
 _PARTS = ("data", "methods", "metrics", "models", "sinks")
 """Packages in which a ``_target_`` may lie."""
 _HELPERS = (
+    *(f"videxplain.data.{each}" for each in ("decoder", "decoder_process")),
     *(f"videxplain.models.{each}" for each in ("build", "checkpoints", "fetch", "weights")),
     *(f"videxplain.sinks.{each}" for each in ("disk", "files", "shards", "sweep_folder")),
 )
@@ -228,11 +231,16 @@ def _check_target(target: object, where: str, plugins: Sequence[str]) -> None:
         )
         raise ConfigError(message)
     if package not in allowed:
-        message = (
-            f"{where}._target_={target!r} lies outside {', '.join(allowed)}: "
-            f"if you trust it, add plugins=[{package}] on the command line"
-        )
+        rule = "a configuration may name what is in this package, and in plugins of the user's own"
+        hint = f"if you wrote it, add plugins=[{package}] on the command line"
+        told = rule if _is_public(package) else hint
+        message = f"{where}._target_={target!r} lies outside {', '.join(allowed)}: {told}"
         raise ConfigError(message)
+
+
+def _is_public(package: str) -> bool:
+    """Whether it comes with Python or was installed, so that nobody need be told to allow it."""
+    return package in sys.stdlib_module_names or package in packages_distributions()
 
 
 def _is_part(target: str) -> bool:

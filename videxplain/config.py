@@ -47,6 +47,7 @@ _AREAS = "perturb_area"
 """Key of a method that searches masks; of others ``map_area`` cuts them."""
 _PATHS = ("videos_dir", "boxes")
 """Keys of the data that are told apart by the place they name."""
+_FOLDER_NAME = re.compile(r"[\w-][\w.-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
 
 
@@ -83,7 +84,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         choices: The name chosen in each group; kept under the key ``choices``.
 
     Raises:
-        ConfigError: If a value is missing or a key unknown.
+        ConfigError: If a value is missing or a key unknown, or a choice no name for a folder.
     """
     filled = OmegaConf.create(catalog.plain_values(composed))  # a copy, without Hydra's locks
     _check_root(filled)
@@ -99,6 +100,8 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         shards.parse(shard(plain))
     plain["map_area"] = map_areas(plain["map_area"])
     chosen = {group: choices.get(group) for group in ("model", "method")}
+    for group, name in {**chosen, "pretrain_dataset": plain["pretrain_dataset"]["name"]}.items():
+        _check_folder_name(group, str(name))
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
 
@@ -197,6 +200,13 @@ def uncut(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in keys}
+
+
+def _check_folder_name(group: str, name: str) -> None:
+    """Refuse a choice that would lead results out of their folder."""
+    if not _FOLDER_NAME.fullmatch(name):
+        message = f"{group}={name}: use letters, digits, '.', '_' and '-' for its name"
+        raise ConfigError(message)
 
 
 def _check_left(override: str, key: str) -> None:

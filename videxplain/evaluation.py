@@ -15,6 +15,7 @@ from videxplain.errors import OutputError
 from videxplain.job import Job
 from videxplain.measures import declared
 from videxplain.measuring import Measuring
+from videxplain.models.checkpoints import Checkpoint
 from videxplain.sinks.disk import DiskSink, load
 from videxplain.sinks.files import clip_slug, write_json
 from videxplain.sinks.shards import RESULT, Outcome
@@ -41,11 +42,13 @@ def evaluate(
 
     Raises:
         OutputError: If the results are those of another configuration (other weights, other videos,
-            another format), or a metric of the job itself is asked for with other keys.
+            another format), their weights are not here, or a metric of the job itself is asked for
+            with other keys.
         VidexplainError: If a part cannot be built, or a result not written.
     """
     _check_folder(folder, outcome)
     _check_new(outcome["config"].get("metrics") or {}, metrics)
+    _check_weights(folder, outcome["config"]["model"])
     saved = {**outcome["config"], **changes, "metrics": metrics, "logger": {}}
     job = runner.prepare(saved, plugins)
     if job.classifier.weights_sha256 != outcome["weights_sha256"]:
@@ -77,6 +80,17 @@ def _check_folder(folder: Path, outcome: Outcome) -> None:
             f"{folder} is the result of another configuration than its result.json says "
             f"(that is {wanted}): run it in the folder where the job ran, or explain anew"
         )
+        raise OutputError(message)
+
+
+def _check_weights(folder: Path, model: Mapping[str, Any]) -> None:
+    """A saved configuration fetches nothing: it may say any address and any place for a file."""
+    checkpoint = model.get("checkpoint")
+    if checkpoint is None:
+        return
+    path = Checkpoint(**checkpoint).path(model.get("weights_dir"))
+    if not path.is_file():
+        message = f"the weights of {folder} are not here, {path} is no file: fetch them, or explain"
         raise OutputError(message)
 
 

@@ -32,10 +32,19 @@ def cache_folder(weights_dir: str | None = None) -> Path:
 
 
 def _file_name(name: str) -> str:
-    if Path(name).name != name or name.startswith("."):
-        message = f"file={name!r} is no file name: give one without a folder"
+    if not name or Path(name).name != name or name.startswith("."):
+        message = f"{name!r} is no file name: give one without a folder"
         raise ValueError(message)
     return name
+
+
+def _of_a_file(url: str) -> str:
+    _file_name(_last_part(url))
+    return url
+
+
+def _last_part(url: str) -> str:
+    return url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -53,7 +62,7 @@ class Checkpoint:
         trained_with: Keys of the model's file that follow from these weights.
     """
 
-    url: str
+    url: Annotated[str, AfterValidator(_of_a_file)]
     pretrain_datasets: tuple[str, ...]
     licence: str
     file: Annotated[str, AfterValidator(_file_name)] | None = None
@@ -64,7 +73,7 @@ class Checkpoint:
 
     def path(self, weights_dir: str | None = None) -> Path:
         """Where it is kept, whether it is there or not."""
-        return cache_folder(weights_dir) / (self.file or self.url.rsplit("/", 1)[1])
+        return cache_folder(weights_dir) / (self.file or _last_part(self.url))
 
     def local_file(self, weights_dir: str | None = None) -> Path:
         """The local copy, fetched if it is not there yet.
