@@ -76,7 +76,9 @@ def main() -> None:
     except JobsFailedError as error:
         _tell(error)
         sys.exit(FAILED)
-    except hydra_words.EXPECTED as error:
+    except (*hydra_words.EXPECTED, ValueError, AssertionError) as error:
+        if not _is_mistake(error):
+            raise
         _tell(error)
         sys.exit(USERS_MISTAKE)
 
@@ -90,6 +92,10 @@ def show_any_character() -> None:
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
     show_any_character()
+    _work(composed)
+
+
+def _work(composed: DictConfig) -> None:
     settings = HydraConfig.get()
     choices = dict(settings.runtime.choices)
     given = catalog.plain_values(settings.overrides)["task"]
@@ -101,6 +107,13 @@ def _job(composed: DictConfig) -> None:
     except hydra_words.EXPECTED as error:
         _tell(error)
         sys.exit(USERS_MISTAKE)
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Whether it is the user's: told so, or raised by Hydra before any work was begun."""
+    frames = traceback.walk_tb(error.__traceback__)
+    begun = any(frame.f_code is _work.__code__ for frame, _ in frames)
+    return isinstance(error, hydra_words.EXPECTED) or not begun
 
 
 def _in_a_sweep(

@@ -240,6 +240,20 @@ def _check_root(filled: DictConfig) -> None:
         if key not in filled:
             message = f"{key} has no value: give {key}=<value>"
             raise ConfigError(message)
+    for key in (*_PARTS, *_NOTHING):
+        _check_section(key, filled.get(key, {}))
+    for name, metric in filled.get(LISTED, {}).items():
+        _check_section(f"{LISTED}.{name}", metric)
+        if "_target_" not in metric:
+            message = f"{LISTED}.{name} is no metric: add its name to {LISTED}=[...]"
+            raise ConfigError(message)
+
+
+def _check_section(key: str, section: object) -> None:
+    """Refuse a value in the place of keys, as a file may have it."""
+    if not isinstance(section, Mapping):
+        message = f"{key}={section!r}: it has keys of its own, give {key}.<key>=<value>"
+        raise ConfigError(message)
 
 
 def _choose_data(filled: DictConfig) -> None:

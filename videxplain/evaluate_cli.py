@@ -126,7 +126,8 @@ def _checked(root: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401
     try:
-        return OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))["value"]  # type: ignore[call-overload,index]
+        written = OmegaConf.from_dotlist([f"value={text}"])
+        return catalog.plain_values(written, resolve=True)["value"]
     except (OmegaConfBaseException, YAMLError) as error:
         message = f"{key}={text} is not understood: write it as in YAML"
         raise ConfigError(message) from error

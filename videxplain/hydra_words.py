@@ -111,7 +111,13 @@ def _not_utf8(error: BaseException) -> str | None:
     return f"a file is not text in UTF-8 ({error}): save it as UTF-8"
 
 
+def _no_defaults(error: BaseException) -> str | None:
+    if not isinstance(error, AssertionError):
+        return None
+    return "a file's `defaults` are not understood: write `- group: name`, and names as text"
+
+
 _TRANSLATIONS = (
     *(_missing_choice, _not_understood, _several_values, _unknown_key, _nothing_to_remove),
-    *(_wrong_type, _refers_to_nothing, _not_yaml, _not_utf8),
+    *(_wrong_type, _refers_to_nothing, _not_yaml, _not_utf8, _no_defaults),
 )

@@ -9,11 +9,12 @@ look like the object, so that a single frame, or the frames in another order, do
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy.random import Generator
-from pydantic import NonNegativeInt, PositiveInt, validate_call
+from pydantic import Field, NonNegativeInt, validate_call
 
 from videxplain.data.shards import share
 from videxplain.types import Video, VideoFrames
@@ -24,6 +25,8 @@ FRAMES = 16
 SIZE = 64
 
 _FPS = 8.0
+_MOST_CLIPS = 1_000_000
+"""Of which nobody explains all; a list of many more would fill the memory."""
 _MOVING_FRAMES = (8, 14)
 _SPEED = (1.2, 2.0)  # pixels a frame
 _RADIUS = (8.0, 12.0)  # pixels
@@ -149,12 +152,14 @@ def _quantise(picture: np.ndarray) -> UInt8[np.ndarray, "..."]:
 
 @validate_call
 def shapes(
-    num_clips: PositiveInt = 2, seed: NonNegativeInt = 0, shard: str | None = None
+    num_clips: Annotated[int, Field(gt=0, le=_MOST_CLIPS)] = 2,
+    seed: NonNegativeInt = 0,
+    shard: str | None = None,
 ) -> list[Video]:
     """The first clips of a seed; nothing is drawn before it is read.
 
     Args:
-        num_clips: How many, at least 1.
+        num_clips: How many, at least 1 and at most a million.
         seed: Another seed gives other clips; the small networks were trained on those of seed 1.
         shard: ``i/n``, every n-th clip from the i-th on; None for all.
     """

@@ -1,0 +1,103 @@
+"""Broken files end in a sentence: a few of each kind here, many by ``scripts/fuzz.py``."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzzed_readers import readers
+from tests.fuzzing import WRONG, Fuzzer, Kind, Reader, mutated_bytes
+from videxplain.errors import DataError
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+INPUTS = {
+    "video": 200,
+    "frames": 1000,
+    "boxes": 500,
+    "checkpoint": 1000,
+    "configuration": 25,
+    "command line": 20,
+    "metrics asked for": 30,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def known(folder: Path) -> dict[str, Reader]:
+    return {reader.name: reader for reader in readers(folder / "made")}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_broken_files_end_in_a_sentence(
+    name: str, known: dict[str, Reader], tmp_path: Path
+) -> None:
+    fuzzer = Fuzzer(known[name], tmp_path)
+    for seed, whole in known[name].seeds.items():
+        (tmp_path / seed).write_bytes(whole)
+        assert fuzzer.tried(tmp_path / seed) == ("read", ""), "a whole file is refused"
+    rng = random.Random(0)
+    for _ in range(INPUTS[name]):
+        fuzzer.once(rng)
+    fuzzer.close()
+    assert not [each.said for each in fuzzer.found.values() if each.kind in WRONG]
+    assert fuzzer.counts["refused"] > 0
+
+
+def die(_: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(_: Path) -> None:
+    time.sleep(60)
+
+
+def stumble(path: Path) -> None:
+    raise ValueError(path)
+
+
+def refuse(path: Path) -> None:
+    raise DataError(f"{path} is broken: mend it")  # noqa: EM102, TRY003
+
+
+@pytest.fixture
+def fuzz(tmp_path: Path) -> Iterator[Callable[..., Fuzzer]]:
+    made: list[Fuzzer] = []
+
+    def make(read: Callable[[Path], object]) -> Fuzzer:
+        reader = Reader("it", {"a": b"something whole"}, read, mutated_bytes)
+        made.append(Fuzzer(reader, tmp_path, patience=0.5))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        (die, "crash"),
+        (sleep, "hang"),
+        (stumble, "traceback"),
+        (refuse, "refused"),
+        (Path.read_bytes, "read"),
+    ],
+)
+def test_what_a_reader_does_is_seen(
+    fuzz: Callable[..., Fuzzer], read: Callable[[Path], object], kind: Kind
+) -> None:
+    fuzzer = fuzz(read)
+    for _ in range(2):
+        fuzzer.once(random.Random(0))
+    assert fuzzer.counts == {kind: 2}
+    assert len(fuzzer.found) == (kind in WRONG), "alike ones are kept once"
+    assert all(each.file.is_file() for each in fuzzer.found.values())
