@@ -230,6 +230,19 @@ def test_no_cut_gets_through(tmp_path: Path) -> None:
                 fill(net(), read_weights(path))
 
 
+def test_an_archive_that_claims_more_than_it_holds(tmp_path: Path) -> None:
+    """PyTorch alone would take 4 GB for 40 bytes."""
+    path = tmp_path / "bomb.pth"
+    torch.save(net().state_dict(), path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {each.filename: archive.read(each) for each in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content + bytes(10**6) * name.endswith("serialization_id"))
+    with pytest.raises(WeightsError, match="is no readable file of weights"):
+        read_weights(path)
+
+
 REFUSED = {
     "cut.pth": "no readable file of weights (PytorchStreamReader failed",
     "cut-legacy.pth": "no readable file of weights",

@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from tqdm import tqdm
 
 from videxplain import __version__, catalog, config, hydra_words
-from videxplain.errors import JobsFailedError
+from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
+_RERUN = "--experimental-rerun"
 _METHOD = "method="
 _HELP = {"--help", "-h"}
 
@@ -211,6 +212,9 @@ def _print_help(arguments: Sequence[str]) -> None:
 
 def _check_arguments(arguments: Sequence[str]) -> None:
     """Tell unknown keys before Hydra does, with the nearest ones."""
+    if any(each.startswith(_RERUN) for each in arguments):
+        message = f"{_RERUN} reads a pickle, which can run code: give the command again instead"
+        raise ConfigError(message)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in _TAKE_A_VALUE:
         parser.add_argument(option)

@@ -146,8 +146,21 @@ def _count(path: Path, stated: int, fps: float, beat: Callable[[], None]) -> int
     return counted
 
 
+def _is_text(path: Path) -> bool:
+    """Whether its name can be given to OpenCV, which crashes on other bytes."""
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @contextmanager
 def _opened(path: Path, beat: Callable[[], None]) -> Iterator[cv2.VideoCapture]:
+    if not _is_text(path):
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        message = f"{shown} has a name that is no text in UTF-8: rename it"
+        raise DataError(message)
     beat()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:

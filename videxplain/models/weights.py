@@ -85,6 +85,7 @@ def read_weights(path: Path) -> WeightsFile:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
+            _check_archive(path)
             with warnings.catch_warnings(), torch.serialization.safe_globals(_HARMLESS):
                 warnings.simplefilter("ignore")  # of old formats
                 content = torch.load(path, map_location="cpu", weights_only=True)
@@ -122,6 +123,18 @@ def fill(net: nn.Module, file: WeightsFile, rename: Rename | None = None) -> str
         raise WeightsError(message) from error
     net.load_state_dict({**own, **given})
     return file.sha256
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a zip file whose entries claim more than it holds, for which PyTorch takes the memory.
+
+    Raises:
+        ValueError: If it is one; ``torch.save`` packs nothing.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError
 
 
 def _reason(error: Exception) -> str:

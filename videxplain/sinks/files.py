@@ -30,7 +30,8 @@ def clip_slug(name: str) -> str:
         At most 80 bytes of the name, ``-``, and 8 hex digits of the whole name.
     """
     readable = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:_SLUG_BYTES]
-    return f"{readable or 'clip'}-{sha256(name.encode()).hexdigest()[:_DIGITS]}"
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{readable or 'clip'}-{digest[:_DIGITS]}"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

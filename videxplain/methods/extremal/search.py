@@ -40,6 +40,9 @@ from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 Share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 """A share strictly between 0 and 1."""
 
+Step = Annotated[int, Field(gt=0, le=64)]
+Sigma = Annotated[int, Field(gt=0, le=256)]
+"""Pixels; far more than frames of 2160 rows take, since memory grows with the square of both."""
 _LOOK_EVERY = 10
 """Iterations between two looks at the numbers: reading them waits for the device."""
 _REWARD = "reward"
@@ -103,8 +106,8 @@ class ExtremalPerturbation:
     early_stop: bool = False
     perturbation: Literal["blur", "fade"] = "blur"
     variant: Literal["preserve", "delete", "dual"] = "preserve"
-    step: PositiveInt | None = None
-    sigma: PositiveInt | None = None
+    step: Step | None = None
+    sigma: Sigma | None = None
     combine: Literal["sum"] | None = None
     smooth_sigma: NonNegativeFloat = 10.0
     batch_size: PositiveInt = 2
