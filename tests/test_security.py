@@ -299,6 +299,32 @@ def test_no_choice_leads_out_of_the_outputs(run: Run, tmp_path: Path, name: str)
     assert not list(tmp_path.rglob("result.json"))
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("method: 3", "method=3: it has keys of its own, give method.<key>=<value>"),
+        ("metrics: null", "metrics=None: it has keys of its own"),
+        ("metrics: {gini: 7}", "metrics.gini=7: it has keys of its own"),
+        ("metrics: {mine: {a: 1}}", "metrics.mine is no metric: add its name to metrics=[...]"),
+        ("data: {1e999: 1}", "unknown key of data 'inf'"),
+        ("seed: [1", "a file of the configuration is no YAML (while parsing a flow sequence"),
+        (
+            "seed: 1\nseed: 2",
+            "a file of the configuration is no YAML (while constructing a mapping",
+        ),
+        ("save_label: '\xff'", "a file of the configuration is no text ('utf-8' codec"),
+        ("defaults: [config, 3]", "a file's `defaults`"),
+    ],
+)
+def test_files_that_make_no_configuration(run: Run, line: str, said: str) -> None:
+    start = "" if line.startswith("defaults") else "defaults: [config, _self_]\n"
+    Path("mine.yaml").write_bytes(f"{start}{line}\n".encode("latin-1"))
+    ran = run("--config-dir", ".", "--config-name", "mine", "data=shapes")
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
 def test_names_of_any_bytes(run: Run, tmp_path: Path) -> None:
     """Two files whose names are no text, and are told apart."""
     for name in (b"\xff-1", b"\xfe-1", b"new\nline-1", b"x" * 255):

@@ -194,7 +194,7 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     known = {key: each for key, each in every.items() if each.kind in named}
     for key in arguments:
         if key not in known and not takes_any:
-            told = unknown_name(f"key of {where}", key, known)
+            told = unknown_name(f"key of {where}", str(key), known)
             raise UnknownKeyError(told, f"{where}.{key}")
     missing = [
         key for key, each in known.items() if each.default is each.empty and key not in arguments

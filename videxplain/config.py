@@ -101,7 +101,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
     plain["map_area"] = map_areas(plain["map_area"])
     chosen = {group: choices.get(group) for group in ("model", "method")}
     for group, name in {**chosen, "pretrain_dataset": plain["pretrain_dataset"]["name"]}.items():
-        _check_folder_name(group, str(name))
+        _check_folder_name(group, name)
     return {**plain, "model": model_choice.choose_weights(plain["model"]), "choices": chosen}
 
 
@@ -202,9 +202,9 @@ def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in keys}
 
 
-def _check_folder_name(group: str, name: str) -> None:
+def _check_folder_name(group: str, name: object) -> None:
     """Refuse a choice that would lead results out of their folder."""
-    if not _FOLDER_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _FOLDER_NAME.fullmatch(name):
         message = f"{group}={name}: use letters, digits, '.', '_' and '-' for its name"
         raise ConfigError(message)
 

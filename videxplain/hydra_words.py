@@ -112,7 +112,7 @@ def _not_utf8(error: BaseException) -> str | None:
 
 
 def _no_defaults(error: BaseException) -> str | None:
-    if not isinstance(error, AssertionError):
+    if not (isinstance(error, AssertionError) or "in defaults" in str(error)):
         return None
     return "a file's `defaults` are not understood: write `- group: name`, and names as text"
 
