@@ -173,3 +173,5 @@ def test_completeness_by_hand(net: VideoClassifier, clips: Clips) -> None:
     assert found[1].tolist() == pytest.approx([0.25, 0.25], rel=1e-3)
     masks = Attribution(values[:, :, :1], clips.labels, (0.1, 0.2))
     assert Completeness()(net, clips, masks).isnan().all()
+    black = Clips(net.black(clips.frames).contiguous(), clips.labels)
+    assert Completeness()(net, black, Attribution(values, clips.labels)).isnan().all(), "no rise"

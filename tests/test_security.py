@@ -116,7 +116,7 @@ def forged(saved: Path, to: Path, change: Callable[[dict[str, Any]], None]) -> P
 
 
 @pytest.mark.parametrize("place", ["method", "model", "data"])
-@pytest.mark.parametrize("target", ["evil.go", *BYPASSES[::4]])
+@pytest.mark.parametrize("target", ["evil.go", "joblib.load"])
 def test_targets_are_refused_in_a_saved_configuration(  # noqa: PLR0913
     saved: Path, evaluate: Run, evil: Path, tmp_path: Path, place: str, target: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Measure, Scores, Targets
 
 _COLOURS = 3
+_ROUNDING = 16
+"""Units in the last place that two scores of the same clip may differ by."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -42,7 +45,7 @@ class Completeness:
         return Cost(2, 0)
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
-        """NaN for masks and maps, which are no shares of a score."""
+        """NaN for masks and maps, no shares of a score, and where there is no rise to share."""
         values = attribution.values
         if attribution.areas is not None or values.shape[2] != _COLOURS or not attribution.signed:
             return values.new_full(values.shape[:2], float("nan"))
@@ -52,7 +55,12 @@ class Completeness:
             for frames in (clips.frames, nothing)
         )
         total = in_float64(values).sum(dim=(2, 3, 4, 5))
-        return ((total - (whole - none)).abs() / (whole - none).abs()).to(values)
+        rise = whole - none
+        least = (
+            _ROUNDING * torch.finfo(clips.frames.dtype).eps * torch.maximum(whole.abs(), none.abs())
+        )
+        share = (total - rise).abs() / rise.abs()
+        return share.masked_fill(rise.abs() <= least, float("nan")).to(values)
 
     def _scores(self, classifier: Classifier, frames: Frames, target: Targets) -> Scores:
         logits = in_float64(logits_of(classifier, frames, self.batch_size))
