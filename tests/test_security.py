@@ -23,7 +23,6 @@ from tests.strategies import bounded
 from tests.test_data import write_frames
 from tests.videos import write_video
 from videxplain import cli, config, evaluate_cli
-from videxplain.data.files import find_videos
 from videxplain.errors import OutputError, WeightsError
 from videxplain.models.checkpoints import Checkpoint
 from videxplain.models.weights import fill, read_weights
@@ -250,7 +249,7 @@ def test_yaml_runs_no_code(run: Run, saved: Path, evaluate: Run, value: str) -> 
     Path("mine.yaml").write_text(f"defaults: [config, _self_]\nsave_label: {value}\n")
     ran = run("--config-dir", ".", "--config-name", "mine")
     assert ran.code == 2
-    assert "a file of the configuration is no YAML" in ran.err
+    assert "is not understood as YAML" in ran.err
     ran = evaluate(str(saved), "metrics=[gini]", f"metrics.gini.polarity={value}")
     assert ran.code == 2
     assert "is not understood" in ran.err
@@ -307,12 +306,9 @@ def test_no_choice_leads_out_of_the_outputs(run: Run, tmp_path: Path, name: str)
         ("metrics: {gini: 7}", "metrics.gini=7: it has keys of its own"),
         ("metrics: {mine: {a: 1}}", "metrics.mine is no metric: add its name to metrics=[...]"),
         ("data: {1e999: 1}", "unknown key of data 'inf'"),
-        ("seed: [1", "a file of the configuration is no YAML (while parsing a flow sequence"),
-        (
-            "seed: 1\nseed: 2",
-            "a file of the configuration is no YAML (while constructing a mapping",
-        ),
-        ("save_label: '\xff'", "a file of the configuration is no text ('utf-8' codec"),
+        ("seed: [1", "mine.yaml, line 3, is not understood as YAML (expected ',' or ']'"),
+        ("seed: 1\nseed: 2", "mine.yaml, line 3, is not understood as YAML (found duplicate key"),
+        ("save_label: '\xff'", "a file is not text in UTF-8 ('utf-8' codec"),
         ("defaults: [config, 3]", "a file's `defaults`"),
     ],
 )
@@ -326,18 +322,15 @@ def test_files_that_make_no_configuration(run: Run, line: str, said: str) -> Non
 
 
 def test_names_of_any_bytes(run: Run, tmp_path: Path) -> None:
-    """Two files whose names are no text, and are told apart."""
-    for name in (b"\xff-1", b"\xfe-1", b"new\nline-1", b"x" * 255):
+    for name in (b"new\nline-1", b"x" * 255):
         write_frames(tmp_path / "v" / os.fsdecode(name), ["1.png"])
-    assert len({video.name for video in find_videos("v")}) == 4
     ran = run("videos_dir=v", "method=center", "metrics=[]", "target=predicted")
     assert ran.code == 0, ran.err
-    records = list(Path("outputs").glob("results/*/*/*/*/records/*.json"))
-    assert len(records) == 4
+    assert len(list(Path("outputs").glob("results/*/*/*/*/records/*.json"))) == 2
     write_video(tmp_path / "a.mp4", 4).rename(tmp_path / "v" / os.fsdecode(b"\xff.mp4"))
     ran = run("videos_dir=v", "method=center")
     assert ran.code == 2
-    assert "xff.mp4 has a name that is no text in UTF-8: rename it" in ran.err
+    assert "xff.mp4' is no text in this locale: rename it" in ran.err.replace("\\udc", "\\x")
 
 
 def test_a_link_in_the_place_of_a_file_is_replaced(run: Run, tmp_path: Path) -> None:
