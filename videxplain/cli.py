@@ -40,6 +40,7 @@ _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
 _RERUN = "--experimental-rerun"
 _METHOD = "method="
 _HELP = {"--help", "-h"}
+_COMPLETION = {"--shell-completion", "-sc"}
 
 _OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
 """Hydra's warning of files in conf/hydra/launcher; that check is wanted."""
@@ -59,14 +60,11 @@ def main() -> None:
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let errors through, to be told in a sentence
     try:
-        if _HELP & set(sys.argv[1:]) and (method := _chosen_method(sys.argv[1:])):
-            _describe(method)
+        if _HELP & set(sys.argv[1:]) and _help(sys.argv[1:]):
             return
-        _check_arguments(sys.argv[1:])
-        if _HELP & set(sys.argv[1:]) and not set(sys.argv[1:]) & set(_TAKE_A_VALUE):
-            _print_help(sys.argv[1:])
-            return
-        sys.argv[1:] = _for_every_choice(sys.argv[1:])
+        if not _COMPLETION & set(sys.argv[1:]):
+            _check_arguments(sys.argv[1:])
+        sys.argv[1:] = _options_first(_for_every_choice(sys.argv[1:]))
         _job()
     except KeyboardInterrupt:
         tqdm.write(
@@ -179,6 +177,28 @@ def _for_every_choice(arguments: Sequence[str]) -> list[str]:
     ]
     changes = re.compile(rf"({'|'.join(swept)})\.[\w.]+=") if swept else None
     return [f"++{each}" if changes and changes.match(each) else each for each in arguments]
+
+
+def _options_first(arguments: Sequence[str]) -> list[str]:
+    """Let options stand anywhere; Hydra's parser loses the overrides on one side of them."""
+    options: list[str] = []
+    overrides: list[str] = []
+    for before, each in zip(["", *arguments], arguments, strict=False):
+        is_override = each[:1] != "-" and before not in _TAKE_A_VALUE
+        (overrides if is_override else options).append(each)
+    return [*options, *overrides]
+
+
+def _help(arguments: Sequence[str]) -> bool:
+    """Tell what is asked for; what lies in a folder of the user's own is left to Hydra."""
+    method, elsewhere = _chosen_method(arguments), set(arguments) & set(_TAKE_A_VALUE)
+    if method and (method in catalog.names("method") or not elsewhere):
+        _describe(method)
+        return True
+    _check_arguments(arguments)
+    if not elsewhere:
+        _print_help(arguments)
+    return not elsewhere
 
 
 def _chosen_method(arguments: Sequence[str]) -> str | None:

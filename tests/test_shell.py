@@ -1,0 +1,56 @@
+"""What a shell sees: completion, options in any place, folders of the user's own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Run, runner
+from videxplain import cli
+
+COMPLETE = """
+eval "$(videxplain -sc install=bash)"
+COMP_LINE="videxplain $1" COMP_WORDS=(videxplain "$1") COMP_CWORD=1 COMP_POINT=99
+hydra_bash_completion
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    return runner("videxplain", cli.main, monkeypatch, capsys)
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-c", COMPLETE, "bash", "method=s"],
+        env={**os.environ, "PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout.split(), ran.stderr) == (["method=smooth_grad", "method=step"], "")
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_options_may_stand_anywhere(run: Run, place: int) -> None:
+    arguments = ["method=center,random", "data=shapes", "report=false"]
+    arguments.insert(place, "-m")
+    ran = run(*arguments, "metrics=[]", "logger=none")
+    assert ran.code == 0, ran.err
+    assert len(list(Path("outputs").glob("results/*/*/*/*/result.json"))) == 2
+
+
+def test_help_for_a_method_in_a_folder_of_ones_own(run: Run) -> None:
+    Path("mine/method").mkdir(parents=True)
+    Path("mine/method/edges.yaml").write_text("_target_: edges.Edges\nwidth: 3\n")
+    ran = run("method=edges", "--config-dir", "mine", "--help")
+    assert ran.code == 0, ran.err
+    assert "edges, grad" in ran.out
+    assert "width: 3" in ran.out
+    assert "Find, for each area" in run("method=step", "--config-dir", "mine", "--help").out
