@@ -234,7 +234,7 @@ def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         method = {"variant": variant, "perturb_area": area, "batch_size": area}
         told = {"choices": {"model": "tiny_tsm", "method": "3d_ep"}, "model": {}, "method": method}
-        done = {"state": "done", "config": told, "records": []}
+        done = {"format": 1, "state": "done", "config": told, "records": []}
         (folder / "result.json").write_text(json.dumps(done))
     names = {job.method for job in finished(tmp_path)}
     assert names == {"3d_ep variant=preserve", "3d_ep variant=delete"}
@@ -283,7 +283,7 @@ def single(folder: Path, values: Mapping[str, float | None]) -> Finished:
     record = {"clip": "a", "area": None, "target": "up", "metrics": values}
     measures = {name: {"higher_is_better": True} for name in values}
     outcome = {"measures": measures, "config": {"polarity": "positive"}}
-    done = {"state": "done", "records": [record], **outcome}
+    done = {"format": 1, "state": "done", "records": [record], **outcome}
     (folder / "result.json").write_text(json.dumps(done))
     return Finished(folder, "net", "data", "", "grad", {}, outcome)
 
