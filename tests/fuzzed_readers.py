@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -105,12 +106,13 @@ def _reads_boxes(folder: Path) -> Callable[[Path], object]:
         for index in range(6):
             Image.new("RGB", (16, 12)).save(folder / "marked" / name / f"{index}.png")
 
-    def read(path: Path) -> None:
-        for video in find_videos(str(folder / "marked"), boxes=str(path)):
-            if video.read_truth is not None:
-                video.read_truth(range(video.length))
+    return partial(_read_boxes, folder / "marked")
 
-    return read
+
+def _read_boxes(marked: Path, path: Path) -> None:
+    for video in find_videos(str(marked), boxes=str(path)):
+        if video.read_truth is not None:
+            video.read_truth(range(video.length))
 
 
 def _net() -> nn.Module:
@@ -229,10 +231,11 @@ device=cpu
 
 
 def _reads_metrics(outputs: Path) -> Callable[[Path], object]:
-    def read(path: Path) -> None:
-        _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), *_lines(path)))
+    return partial(_read_metrics, outputs)
 
-    return read
+
+def _read_metrics(outputs: Path, path: Path) -> None:
+    _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), *_lines(path)))
 
 
 def _lines(path: Path) -> tuple[str, ...]:

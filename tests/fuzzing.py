@@ -1,11 +1,12 @@
 """Readers given broken files: which crash, hang, or end in a traceback instead of a sentence.
 
 Inputs are small real files with bits flipped, parts cut, moved or repeated, and lengths changed.
-Each reader runs in a forked process, so that whatever it does is seen.
+Each reader runs in a process of its own, so that whatever it does is seen.
 """
 
 import json
 import multiprocessing
+import os
 import random
 import re
 import traceback
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 import torch
 
+from tests.processes import SERVER
 from videxplain.errors import VidexplainError
 
 Kind = Literal["read", "refused", "contained", "crash", "hang", "traceback"]
@@ -209,17 +211,19 @@ def _where(said: str) -> str:
 
 
 def _start(read: Callable[[Path], object]) -> tuple[BaseProcess, Connection]:
+    """Forked from a server: a process that has threads, as this one, cannot be forked safely."""
     ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=_serve, args=(read, theirs, ours), daemon=True)
+    process = SERVER.Process(target=_serve, args=(read, theirs, Path.cwd()), daemon=True)
     process.start()
     theirs.close()
+    ours.recv()  # it has imported what it needs
     return process, ours
 
 
-def _serve(read: Callable[[Path], object], talk: Connection, parents: Connection) -> None:
-    parents.close()
-    torch.set_num_threads(1)  # those of before are not there after a fork
+def _serve(read: Callable[[Path], object], talk: Connection, folder: Path) -> None:
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    talk.send("ready")
     while True:
         talk.send(_answer(read, talk.recv()))
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-_SERVER = multiprocessing.get_context("forkserver")
+SERVER = multiprocessing.get_context("forkserver")
 _IMPORTED = ("cli", "runner", "planning", "models.tiny", "methods.smooth_grad", "report.site")
-_SERVER.set_forkserver_preload(["tests.processes", *(f"videxplain.{each}" for each in _IMPORTED)])
+SERVER.set_forkserver_preload(["tests.processes", *(f"videxplain.{each}" for each in _IMPORTED)])
 _TOLD = "told {}"
 _PATIENCE = 60
 """Seconds after which a test gives up."""
@@ -19,7 +19,7 @@ _PATIENCE = 60
 def start(folder: Path, *arguments: str, **environment: str) -> ForkServerProcess:
     """Start the command ``videxplain`` in a folder; `told` is what it says."""
     folder.mkdir(exist_ok=True)
-    process = _SERVER.Process(target=_run, args=(folder, arguments, environment), daemon=True)
+    process = SERVER.Process(target=_run, args=(folder, arguments, environment), daemon=True)
     process.start()
     return process
 

@@ -13,8 +13,6 @@ from tests.fuzzed_readers import readers
 from tests.fuzzing import WRONG, Fuzzer, Kind, Reader, mutated_bytes
 from videxplain.errors import DataError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
 INPUTS = {
     "video": 200,
     "frames": 1000,
