@@ -32,6 +32,9 @@ def load_model(  # noqa: PLR0913
         plugins: Packages of your own that a ``_target_`` in ``changes`` may name.
         changes: Further keys of the file, e.g. ``weights_dir`` or ``sampling``.
 
+    Returns:
+        The network in evaluation mode, frozen, on its device, with its preprocessing.
+
     Raises:
         ConfigError: If a name or key does not exist.
         UnsupportedPairError: If the model has no weights for the data set.
@@ -50,6 +53,9 @@ def load_method(name: str, *, perturb: str = "quick", **changes: object) -> Expl
         name: A file of conf/method, e.g. ``"step"``.
         perturb: A file of conf/perturb: the recipe that a search follows.
         changes: Its keys with other values, e.g. ``perturb_area=[0.05, 0.1]``.
+
+    Returns:
+        What `explain` takes as ``method``; it can be used any number of times.
 
     Raises:
         ConfigError: If a name, key or value cannot be used.
@@ -79,8 +85,14 @@ def explain(
         perturb: A file of conf/perturb, the recipe that a search follows; None is ``"quick"``.
         changes: Keys of the method, as in its file, with other values.
 
+    Returns:
+        Values ``a b c t h w`` on the clips' own grid: ``a`` is the number of areas, 1 where there
+        are none; ``c`` is 3 for gradients, 1 for masks and class activation maps.
+
     Raises:
         ConfigError: If a name, key or value cannot be used.
+        UnsupportedPairError: If the method cannot explain this network.
+        DeviceMemoryError: If the device has not the memory for one clip.
     """
     _check_clips(clips)
     given = [*changes, *(("perturb",) if perturb else ())]

@@ -55,6 +55,9 @@ def overlay(  # noqa: PLR0913
         area: Which area of the attribution.
         polarity: How signed values become saliency.
         caption: Line above the picture.
+
+    Returns:
+        What can be saved as an animation or as a strip of frames.
     """
     frames = pictures(clips, clip)
     values, scale = heat(attribution, clip, area, polarity)

@@ -56,6 +56,9 @@ def read_video(path: str | os.PathLike[str]) -> Video:
     Args:
         path: Where it is.
 
+    Returns:
+        A video whose label is the text before the first ``-`` of its name.
+
     Raises:
         DataError: If it cannot be used; nothing is decoded yet.
     """

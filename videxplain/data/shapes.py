@@ -162,6 +162,13 @@ def shapes(
         num_clips: How many, at least 1 and at most a million.
         seed: Another seed gives other clips; the small networks were trained on those of seed 1.
         shard: ``i/n``, every n-th clip from the i-th on; None for all.
+
+    Returns:
+        Videos of 16 frames of 64 x 64 pixels, whose label is the direction in which an object
+        moves, and whose evidence is that object's pixels while it moves.
+
+    Raises:
+        DataError: If ``shard`` is not understood, or leaves nothing.
     """
     return [_video(seed, index) for index in share(range(num_clips), shard)]
 
