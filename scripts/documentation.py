@@ -22,6 +22,7 @@ _PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
+    "SECURITY.md": "SECURITY.md",
 }
 """Files at the root of the repository, and the pages that show them."""
 _FILES = (
