@@ -19,7 +19,14 @@ from videxplain.sinks.shards import STATUS
 log = logging.getLogger(__name__)
 
 LOG = "job.log"
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "hydra-core")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-image",
+    "hydra-core",
+)
 
 
 def versions() -> dict[str, str]:

@@ -22,11 +22,11 @@ class Curve:
     """A measure that changes on the way from 0 to 1.
 
     Attributes:
-        shares: Places on the way, ascending from 0 to 1.
+        shares: Places on the way, ascending from 0 to 1: the same ``n`` for all, or ``a b n``.
         values: What is measured there.
     """
 
-    shares: Float[Tensor, "n"]
+    shares: Float[Tensor, "*rows n"]
     values: Float[Tensor, "a b n"]
 
     def area(self) -> Measure:
@@ -35,7 +35,8 @@ class Curve:
 
     def of(self, area: int, clip: int) -> Mapping[str, list[float]]:
         """One clip's at one area, as plain numbers."""
-        return {"shares": self.shares.tolist(), "values": self.values[area, clip].tolist()}
+        shares = self.shares.expand_as(self.values)
+        return {"shares": shares[area, clip].tolist(), "values": self.values[area, clip].tolist()}
 
 
 class _Declared(Protocol):

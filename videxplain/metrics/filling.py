@@ -16,6 +16,8 @@ Ranks = Int[Tensor, "a b t h w"]
 """Place of each voxel's unit in the order of relevance, 0 for the first."""
 Unit = tuple[int, int, int]
 """Frames, rows and columns that change together."""
+Segments = Int[Tensor, "t h w"]
+"""The unit that each voxel of a clip belongs to, numbered from 0 without gaps."""
 
 
 def unit_ranks(saliency: Saliency, unit: Unit, *, least_first: bool = False) -> Ranks:
@@ -34,13 +36,31 @@ def unit_ranks(saliency: Saliency, unit: Unit, *, least_first: bool = False) -> 
     maps = rearrange(saliency.cpu().double(), "a b t h w -> (a b) 1 t h w")
     pooled = functional.avg_pool3d(maps, (t, y, x), ceil_mode=True, count_include_pad=False)[:, 0]
     worth = pooled.flatten(1).to(torch.float32).to(saliency.device)
-    drawn = torch.randperm(worth.shape[1], generator=torch.Generator().manual_seed(0))
-    drawn = drawn.to(worth.device)
-    order = drawn[worth[:, drawn].argsort(dim=1, descending=True, stable=True)]
-    ranks = order.argsort(dim=1).reshape_as(pooled)
+    ranks = _ranks(worth).reshape_as(pooled)
     ranks = ranks.max() - ranks if least_first else ranks
     voxels = repeat(ranks, "n t y x -> n (t tt) (y yy) (x xx)", tt=t, yy=y, xx=x)
     return rearrange(voxels[:, :length, :height, :width], "(a b) t h w -> a b t h w", a=areas)
+
+
+def segment_ranks(saliency: Saliency, segments: Segments) -> Ranks:
+    """Order units of any shape and size, those of one clip, by the same rule.
+
+    Args:
+        saliency: Importance of each voxel, at every area; b is 1.
+        segments: The units.
+    """
+    units, sizes = segments.flatten().cpu(), segments.flatten().cpu().bincount()
+    maps = rearrange(saliency.cpu().double(), "a 1 t h w -> a (t h w)")
+    sums = maps.new_zeros(len(maps), len(sizes)).index_add_(1, units, maps)
+    ranks = _ranks((sums / sizes).to(torch.float32))
+    return ranks[:, units].reshape_as(saliency).to(saliency.device)
+
+
+def _ranks(worth: Float[Tensor, "n units"]) -> Int[Tensor, "n units"]:
+    drawn = torch.randperm(worth.shape[1], generator=torch.Generator().manual_seed(0))
+    drawn = drawn.to(worth.device)
+    order = drawn[worth[:, drawn].argsort(dim=1, descending=True, stable=True)]
+    return order.argsort(dim=1)
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,16 @@ class Filling:
     def shares(self) -> Float[Tensor, "stops"]:
         """Share of the units that have changed at each stop."""
         return self._counts.to(self.before) / self._counts[-1]
+
+    @property
+    def voxel_shares(self) -> Float[Tensor, "a b stops"]:
+        """Share of the voxels that have changed there, for units that differ in size."""
+        counts = self._counts
+        rows = rearrange(self.ranks, "a b t h w -> (a b) (t h w)")
+        sizes = torch.stack([row.bincount(minlength=int(counts[-1])) for row in rows])
+        changed = functional.pad(sizes.cumsum(dim=1), (1, 0))[:, counts]
+        shares = changed.to(self.before) / rows.shape[1]
+        return rearrange(shares, "(a b) stops -> a b stops", a=len(self.ranks))
 
     @property
     def _counts(self) -> Int[Tensor, "stops"]:

@@ -4,20 +4,28 @@ Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation of bla
 2018, https://arxiv.org/abs/1806.07421; blocks of pixels of a frame as units: Li et al.,
 "Spatio-temporal perturbations for video attribution", TCSVT 2021, https://arxiv.org/abs/2109.00222;
 least relevant first: Samek et al., "Evaluating the visualization of what a deep neural network has
-learned", TNNLS 2017, https://arxiv.org/abs/1509.06321.
+learned", TNNLS 2017, https://arxiv.org/abs/1509.06321; pieces of one colour: Rieger and Hansen,
+"IROF: a low resource evaluation metric for explanation methods", ICLR workshop 2020,
+https://arxiv.org/abs/2003.08747.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import ConfigDict, PositiveInt
+from jaxtyping import Float
+from pydantic import ConfigDict, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn import functional
 
 from videxplain.baselines import Baseline, make_baseline
 from videxplain.measures import Category, Curve
-from videxplain.metrics.filling import Filling, Unit, unit_ranks
+from videxplain.metrics.filling import Filling, Ranks, Unit, segment_ranks, unit_ranks
+from videxplain.metrics.supervoxels import supervoxels
 from videxplain.scores import is_first, probability
-from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity, Saliency
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -52,10 +60,12 @@ class _Filled:
 
     def _way(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Filling:
         nothing = make_baseline(self.baseline, classifier, clips.frames)
-        saliency = attribution.saliency(self.polarity)
-        ranks = unit_ranks(saliency, self._unit(clips), least_first=self._least_first)
+        ranks = self._ranks(clips, attribution.saliency(self.polarity))
         ends = (clips.frames, nothing) if self._deletes else (nothing, clips.frames)
         return Filling(*ends, ranks, self.steps)
+
+    def _ranks(self, clips: Clips, saliency: Saliency) -> Ranks:
+        return unit_ranks(saliency, self._unit(clips), least_first=self._least_first)
 
     def _unit(self, clips: Clips) -> Unit:
         """Whole frames, one at a time."""
@@ -147,6 +157,79 @@ class TemporalDeletionAUC(_AUC):
     """The same as whole frames are replaced by the baseline, most relevant first."""
 
     name: ClassVar[str] = "temporal_deletion_auc"
+    higher_is_better: ClassVar[bool | None] = False
+    _deletes: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class _Supervoxels(_AUC):
+    """Those that fill in supervoxels: pieces of one colour that follow what is in the clip.
+
+    They differ in size, so that the curve is drawn against the share of the voxels.
+
+    Attributes:
+        num_segments: Supervoxels of a clip, about.
+        compactness: Weight of nearness against likeness of colour; the more, the more like cubes.
+        spacing: Distance of neighbouring frames in pixels; the more, the fewer frames each has.
+        steps: Times that the network is asked after the first; a clip of fewer supervoxels has
+            fewer.
+        baseline: ``zero``, ``black``, ``blur`` or ``mean``.
+        polarity: How signed values become saliency.
+        batch_size: Clips that the network sees at once.
+    """
+
+    num_segments: PositiveInt = 256
+    compactness: PositiveFloat = 10.0
+    spacing: PositiveFloat = 1.0
+
+    citation: ClassVar[str] = "Rieger and Hansen, ICLR workshop 2020"
+
+    def curve(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Curve:
+        """Probability of the target against the share of voxels changed, from 0 to 1.
+
+        A clip of fewer stops than ``steps`` has its last one again and again.
+        """
+        shares, values = [], []
+        for index in range(len(clips)):  # each has supervoxels of its own
+            clip, explanation = _alone(clips, attribution, index)
+            way = self._way(classifier, clip, explanation)
+            target = explanation.target
+            shares.append(way.voxel_shares[:, 0])
+            values.append(way.scores(classifier, target, probability, self.batch_size)[:, 0])
+        return Curve(self._together(shares), self._together(values))
+
+    def _ranks(self, clips: Clips, saliency: Saliency) -> Ranks:
+        segments = supervoxels(clips, 0, self.num_segments, self.compactness, self.spacing)
+        return segment_ranks(saliency, segments)
+
+    def _together(self, rows: Sequence[Float[Tensor, "a _"]]) -> Float[Tensor, "a b n"]:
+        stops = self.steps + 1  # rather than the most of the batch, on which no clip may depend
+        same = (functional.pad(row, (0, stops - row.shape[1]), "replicate") for row in rows)
+        return torch.stack(tuple(same), dim=1)
+
+
+def _alone(clips: Clips, attribution: Attribution, index: int) -> tuple[Clips, Attribution]:
+    """One clip of a batch, as far as it is measured here."""
+    one = slice(index, index + 1)
+    pixels = None if clips.pixels is None else clips.pixels[one]
+    values, target = attribution.values[:, one], attribution.target[one]
+    clip = Clips(clips.frames[one], names=clips.names[one], pixels=pixels)
+    return clip, replace(attribution, values=values, target=target, curves={})
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SupervoxelInsertionAUC(_Supervoxels):
+    """The same as supervoxels are put into a baseline, most relevant first."""
+
+    name: ClassVar[str] = "supervoxel_insertion_auc"
+    higher_is_better: ClassVar[bool | None] = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SupervoxelDeletionAUC(_Supervoxels):
+    """The same as supervoxels are replaced by the baseline, most relevant first."""
+
+    name: ClassVar[str] = "supervoxel_deletion_auc"
     higher_is_better: ClassVar[bool | None] = False
     _deletes: ClassVar[bool] = True
 
