@@ -3,11 +3,12 @@
 A real sweep (both networks that come with the package, five methods, four clips) is taken as often
 as it takes to reach ``--jobs``, each time as if its networks had other weights. Seconds and peak
 memory are those of ``videxplain-report`` in a process of its own: on a new folder, and again with
-nothing new. First view is the time until the table of jobs is there, in headless Chromium from the
-disk; median of several.
+nothing new. First view is the time until the table of a view is there, and until the first of its
+plots is, in headless Chromium from the disk; median of several.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.browser import look, started  # noqa: E402
+from tests.browser import started  # noqa: E402
 
 SWEEP = (
     *("-m", "model=tiny_tsm,tiny_r2plus1d", "method=grad,grad_cam,3d_ep,step,random"),
@@ -36,7 +37,13 @@ from videxplain.report_cli import main
 main()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-VIEWS = ("overview", "comparison", "gallery")
+VIEWS = {
+    "overview": ("overview", "tbody tr"),
+    "comparison": ("comparison", "tbody tr"),
+    "plot": ("comparison", ".plot .main-svg"),
+    "gallery": ("gallery", "tbody tr"),
+}
+"""What is waited for: the view, and what of it."""
 TIMES = 5
 """Views of each page."""
 
@@ -80,7 +87,7 @@ def _tree(place: Path, jobs: int) -> Path:
     for number in tqdm(range(len(asked), jobs), desc="copy", disable=None):
         state = states[number % len(asked)]
         folder = Path(state["folder"])
-        copy = folder.with_name(f"{number:012x}")
+        copy = folder.with_name(hashlib.sha256(bytes(str(number), "ascii")).hexdigest()[:12])
         shutil.copytree(folder, copy, copy_function=os.link)
         told = {**json.loads((folder / "result.json").read_text()), "weights_sha256": copy.name}
         (copy / "result.json").unlink()
@@ -105,17 +112,17 @@ def _environment() -> dict[str, str]:
 
 def _views(index: Path) -> dict[str, float]:
     """Seconds until something is to be read."""
-    waits = {"overview": "tbody tr", "comparison": ".plot .main-svg", "gallery": "tbody tr"}
-    taken: dict[str, list[float]] = {view: [] for view in VIEWS}
+    taken: dict[str, list[float]] = {name: [] for name in VIEWS}
     with started() as browser:
         for _ in range(TIMES):
-            for view in VIEWS:
+            for name, (view, wait) in VIEWS.items():
                 page = browser.new_page()
                 before = time.perf_counter()
-                look(page, index, view, waits[view])
-                taken[view].append(time.perf_counter() - before)
+                page.goto(f"{index.as_uri()}#/{view}", wait_until="commit")
+                page.wait_for_selector(wait)
+                taken[name].append(time.perf_counter() - before)
                 page.close()
-    return {view: median(each) for view, each in taken.items()}
+    return {name: median(each) for name, each in taken.items()}
 
 
 if __name__ == "__main__":

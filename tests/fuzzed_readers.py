@@ -47,14 +47,21 @@ def readers(folder: Path) -> list[Reader]:
     return [
         Reader("video", _videos(folder), _read_video, mutated_bytes),
         Reader("frames", _pictures(), _read_frames, mutated_bytes),
-        Reader("boxes", {"boxes.csv": _BOXES}, _reads_boxes(folder), mutated_text),
+        Reader("boxes", {"boxes.csv": _BOXES}, partial(_read_boxes, _marked(folder)), mutated_text),
         Reader("checkpoint", _checkpoints(folder), _read_checkpoint, mutated_bytes),
         Reader("attribution", {"a.npz": archive.read_bytes()}, load, mutated_bytes),
-        Reader("result", {"result.json": result}, _reads_result(job), mutated_json),
-        Reader("record", {record.name: record.read_bytes()}, _reads_record(job), mutated_json),
+        Reader("result", {"result.json": result}, partial(_read_result, job), mutated_json),
+        Reader(
+            "record", {record.name: record.read_bytes()}, partial(_read_record, job), mutated_json
+        ),
         Reader("configuration", {"mine.yaml": _CONFIGURATION}, _read_configuration, mutated_text),
         Reader("command line", {"arguments": _ARGUMENTS}, _read_arguments, mutated_text),
-        Reader("metrics asked for", {"arguments": _METRICS}, _reads_metrics(outputs), mutated_text),
+        Reader(
+            "metrics asked for",
+            {"arguments": _METRICS},
+            partial(_read_metrics, outputs),
+            mutated_text,
+        ),
     ]
 
 
@@ -100,13 +107,14 @@ _BOXES = b"clip,frame,x0,y0,x1,y1\n" + b"".join(
 )
 
 
-def _reads_boxes(folder: Path) -> Callable[[Path], object]:
+def _marked(folder: Path) -> Path:
+    """Clips that the boxes lie in."""
     for name in ("clip-0", "clip-1"):
         (folder / "marked" / name).mkdir(parents=True, exist_ok=True)
         for index in range(6):
             Image.new("RGB", (16, 12)).save(folder / "marked" / name / f"{index}.png")
 
-    return partial(_read_boxes, folder / "marked")
+    return folder / "marked"
 
 
 def _read_boxes(marked: Path, path: Path) -> None:
@@ -141,32 +149,25 @@ def _outputs(folder: Path) -> Path:
     return outputs
 
 
-def _reads_result(job: Path) -> Callable[[Path], object]:
+def _read_result(job: Path, path: Path) -> None:
     """By everything that reads a result; the job computes nothing anew where it is whole."""
     outputs = job.parents[4]
-
-    def read(path: Path) -> None:
-        whole = (job / "result.json").read_bytes()
-        (job / "result.json").write_bytes(path.read_bytes())
-        try:
-            write_summary(outputs)
-            finished(outputs)
-            _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), "metrics=[gini]"))
-        finally:
-            (job / "result.json").write_bytes(whole)
-
-    return read
+    whole = (job / "result.json").read_bytes()
+    (job / "result.json").write_bytes(path.read_bytes())
+    try:
+        write_summary(outputs)
+        finished(outputs)
+        _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), "metrics=[gini]"))
+    finally:
+        (job / "result.json").write_bytes(whole)
 
 
-def _reads_record(job: Path) -> Callable[[Path], object]:
-    def read(path: Path) -> None:
-        (job / "records" / path.name).write_bytes(path.read_bytes())
-        clip = json.loads((job / "result.json").read_bytes())["records"][0]["clip"]
-        DiskSink(job.parents[4], job).records(clip)
-        (done,) = finished(job)
-        done.pixels(clip)
-
-    return read
+def _read_record(job: Path, path: Path) -> None:
+    (job / "records" / path.name).write_bytes(path.read_bytes())
+    clip = json.loads((job / "result.json").read_bytes())["records"][0]["clip"]
+    DiskSink(job.parents[4], job).records(clip)
+    (done,) = finished(job)
+    done.pixels(clip)
 
 
 _CONFIGURATION = b"""defaults:
@@ -228,10 +229,6 @@ metrics.insertion_auc.steps=3
 batch_size=1
 device=cpu
 """
-
-
-def _reads_metrics(outputs: Path) -> Callable[[Path], object]:
-    return partial(_read_metrics, outputs)
 
 
 def _read_metrics(outputs: Path, path: Path) -> None:

@@ -233,7 +233,12 @@ def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
         folder = tmp_path / f"results/shapes/tiny_tsm/3d_ep/{variant}{area}"
         folder.mkdir(parents=True)
         method = {"variant": variant, "perturb_area": area, "batch_size": area}
-        told = {"choices": {"model": "tiny_tsm", "method": "3d_ep"}, "model": {}, "method": method}
+        told = {
+            "choices": {"model": "tiny_tsm", "method": "3d_ep"},
+            "model": {},
+            "method": method,
+            "data": {},
+        }
         done = {"format": 1, "state": "done", "config": told, "records": []}
         (folder / "result.json").write_text(json.dumps(done))
     names = {job.method for job in finished(tmp_path)}
@@ -280,9 +285,12 @@ def test_a_method_without_the_area_is_not_compared_there(outputs: Path) -> None:
 
 def single(folder: Path, values: Mapping[str, float | None]) -> Finished:
     """A job of one clip, by one method."""
-    record = {"clip": "a", "area": None, "target": "up", "metrics": values}
+    names = {"clip": "a", "label": "up", "target": "up", "prediction": "up"}
+    record = {**names, "area": None, "probability": 0.5, "metrics": values, "curves": {}}
     measures = {name: {"higher_is_better": True} for name in values}
-    outcome = {"measures": measures, "config": {"polarity": "positive"}}
+    choices = {"model": "net", "method": "grad"}
+    told = {"choices": choices, "model": {}, "method": {}, "data": {}, "polarity": "positive"}
+    outcome = {"measures": measures, "config": told}
     done = {"format": 1, "state": "done", "records": [record], **outcome}
     (folder / "result.json").write_text(json.dumps(done))
     return Finished(folder, "net", "data", "", "grad", {}, outcome)

@@ -21,6 +21,9 @@ INPUTS = {
     "configuration": 25,
     "command line": 20,
     "metrics asked for": 30,
+    "attribution": 300,
+    "result": 300,
+    "record": 300,
 }
 
 

@@ -154,12 +154,13 @@ def _prepare(
 def _explain(job: "Job", sweep: str | None = None) -> Path:
     from videxplain import runner
     from videxplain.report.console import table
-    from videxplain.report.site import tell_report
 
     result = runner.run(job, sweep)
     tqdm.write(f"\n{table(result.records)}\n")
     tqdm.write(f"Pictures: {result.folder / 'figures'}")
     if sweep is None and job.config["report"]:
+        from videxplain.report.site import tell_report
+
         tell_report(result.folder)
     return result.account
 

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from videxplain import config, runner
+from videxplain import catalog, config, runner
 from videxplain.chunks import logits_of
 from videxplain.errors import OutputError
 from videxplain.job import Job
 from videxplain.measures import declared
 from videxplain.measuring import Measuring
 from videxplain.models.checkpoints import Checkpoint
+from videxplain.root_keys import check_values
 from videxplain.sinks.disk import DiskSink, load
 from videxplain.sinks.files import clip_slug, write_json
 from videxplain.sinks.shards import RESULT, Outcome
@@ -49,9 +50,16 @@ def evaluate(
     _check_folder(folder, outcome)
     _check_new(outcome["config"].get("metrics") or {}, metrics)
     _check_weights(folder, outcome["config"]["model"])
-    saved = {**outcome["config"], **changes, "metrics": metrics, "logger": {}}
+    saved = {
+        **catalog.root(),  # keys that no result depends on may be missing
+        **outcome["config"],
+        **changes,
+        "metrics": metrics,
+        "logger": {},
+    }
+    check_values(saved)
     job = runner.prepare(saved, plugins)
-    if job.classifier.weights_sha256 != outcome["weights_sha256"]:
+    if job.classifier.weights_sha256 != outcome.get("weights_sha256"):
         message = f"{folder} was made with other weights: explain anew, or give those"
         raise OutputError(message)
     sink = DiskSink(job.sink.outputs, folder, job.sink.polarity)
@@ -74,7 +82,7 @@ def _check_folder(folder: Path, outcome: Outcome) -> None:
     if outcome["format"] != config.FORMAT:
         message = f"{folder} has format {outcome['format']}, not {config.FORMAT}: explain anew"
         raise OutputError(message)
-    wanted = config.job_hash(outcome["config"], outcome["weights_sha256"])
+    wanted = config.job_hash(outcome["config"], outcome.get("weights_sha256") or "")
     if wanted != folder.name:
         message = (
             f"{folder} is the result of another configuration than its result.json says "

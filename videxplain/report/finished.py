@@ -1,6 +1,5 @@
 """Finished jobs of a sweep, or of a folder of outputs, each with a name of its own."""
 
-import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from videxplain import config
 from videxplain.errors import ConfigError, OutputError
 from videxplain.sinks.files import clip_slug
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
+from videxplain.sinks.stored import read_clip
 from videxplain.sinks.sweep_folder import SweepFolder
 from videxplain.types import Polarity
 
@@ -99,11 +99,11 @@ class Finished:
             OutputError: If the clip's record cannot be read.
         """
         record = self.folder / "records" / f"{clip_slug(clip)}.json"
-        try:
-            digest = json.loads(record.read_text(encoding="utf-8"))["pixels"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{record} cannot be read ({error}): compute it again with overwrite=true"
-            raise OutputError(message) from error
+        found = read_clip(record)
+        if found is None:
+            message = f"{record} is gone or damaged: compute it again with overwrite=true"
+            raise OutputError(message)
+        digest = found["pixels"]
         kept = self.outputs / "clips" / f"{digest}.npz"
         return kept if digest is not None and kept.is_file() else None
 
@@ -200,7 +200,7 @@ def _differing(names: Sequence[Hashable], sections: Sequence[Mapping[str, Any]])
 def _setting(outcome: Outcome) -> Mapping[str, Any]:
     """What of which clips is explained."""
     told = outcome["config"]
-    return {**{key: told.get(key) for key in _SETTING}, "data": told.get("data", {})}
+    return {**{key: told.get(key) for key in _SETTING}, "data": told["data"]}
 
 
 def _network(outcome: Outcome) -> Mapping[str, Any]:
@@ -215,7 +215,7 @@ def _network(outcome: Outcome) -> Mapping[str, Any]:
 
 def _kind_of_data(outcome: Outcome) -> str:
     """The class that reads the clips."""
-    return str(outcome["config"].get("data", {}).get("_target_", "")).rpartition(".")[2].lower()
+    return str(outcome["config"]["data"].get("_target_", "")).rpartition(".")[2].lower()
 
 
 def _metric_labels(outcomes: Sequence[Outcome]) -> list[Mapping[str, str]]:

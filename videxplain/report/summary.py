@@ -131,7 +131,7 @@ def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
     common = {
         **row,
         "state": found["state"],
-        "error": row.get("error") or found["reason"],
+        "error": row.get("error") or found.get("reason"),
         "seconds": sum(found.get("timings", {}).values()),
     }
     areas: dict[float | None, list[Mapping[str, Any]]] = {}

@@ -1,5 +1,6 @@
 """Archives of arrays that are written whole, and told where they are damaged."""
 
+import tokenize
 import zlib
 from collections.abc import Mapping
 from functools import partial
@@ -11,7 +12,10 @@ import numpy as np
 from videxplain.errors import OutputError
 from videxplain.sinks.files import write_whole
 
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, NotImplementedError, BadZipFile, zlib.error)
+_DAMAGED = (
+    *(OSError, ValueError, EOFError, KeyError, NotImplementedError),
+    *(BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
+)
 """What reading an archive raises that is cut off, or of which bytes have changed."""
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from videxplain.errors import OutputError
 from videxplain.figures import draw
 from videxplain.sinks.arrays import is_intact, is_whole, read_arrays, write_arrays
 from videxplain.sinks.files import (
     clip_slug,
-    read_json,
     set_aside,
     write_json,
     write_whole,
@@ -23,6 +23,7 @@ from videxplain.sinks.files import (
 )
 from videxplain.sinks.locks import locked
 from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
+from videxplain.sinks.stored import read_clip
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 _CURVE = "curve_"
@@ -121,14 +122,10 @@ class DiskSink:
     def records(self, clip: str) -> list[Record] | None:
         """What was kept of a clip, None if it is not finished; what is damaged is moved aside."""
         path = self.record_file(clip)
-        found = read_json(path)
+        found = read_clip(path)
         if found is None:
             return None
-        try:
-            records, pixels = [_record(row) for row in found["records"]], found["pixels"]
-        except (KeyError, TypeError) as error:
-            set_aside(path, f"it is no record, {error}")
-            return None
+        records, pixels = [_record(row) for row in found["records"]], found["pixels"]
         archive = self._archive(clip)
         if _moved_aside(archive) or not archive.is_file():
             return None
@@ -145,11 +142,17 @@ class DiskSink:
             clip: Its name.
             found: One an area, as when it was explained.
 
+        Raises:
+            OutputError: If its record is gone, or has other areas.
+
         Returns:
             The records as they are now.
         """
         path = self.record_file(clip)
-        finished = read_json(path)
+        finished = read_clip(path)
+        if finished is None or len(finished["records"]) != len(found):
+            message = f"{path} is gone or damaged: compute it again with overwrite=true"
+            raise OutputError(message)
         kept = [
             replace(
                 old,
@@ -163,7 +166,7 @@ class DiskSink:
 
     def shows(self, clips: Clips, index: int) -> bool:
         """Whether a finished clip's pictures were these."""
-        known = read_json(self.record_file(clips.names[index]))
+        known = read_clip(self.record_file(clips.names[index]))
         return known is not None and bool(known["pixels"] == _digest(clips, index))
 
     def _archive(self, clip: str) -> Path:

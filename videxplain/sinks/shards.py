@@ -5,13 +5,11 @@ from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
-from videxplain.sinks.files import read_json, set_aside
+from videxplain.sinks.stored import read_outcome
 
 RESULT = "result.json"
 STATUS = "status.json"
 _FOLDER = "shards"
-_HELD = {"format", "state", "config", "records"}
-"""What no outcome is without."""
 
 Outcome = dict[str, Any]
 
@@ -38,10 +36,7 @@ def whole_folder(account: Path) -> Path:
 
 def read(folder: Path) -> Outcome | None:
     """What a job, or a share of it, came to; None if it is not finished."""
-    found: Outcome | None = read_json(folder / RESULT)
-    if found is not None and not found.keys() >= _HELD:
-        set_aside(folder / RESULT, f"it lacks {', '.join(sorted(_HELD - found.keys()))}")
-        return None
+    found: Outcome | None = read_outcome(folder / RESULT)
     return found
 
 

@@ -6,7 +6,7 @@ videxplain.plots = (() => {
   const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d"];
   const DASHES = ["solid", "dash", "dashdot"];
   const FLOORS = { random: "dot", center: "dash" };
-  let library = null;
+  let library = null, last = null;
 
   function style(method, methods) {
     const floor = FLOORS[method.split(" ")[0]];
@@ -36,13 +36,20 @@ videxplain.plots = (() => {
   // Plotly takes a few tags in names and titles for markup; names are text.
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
+  // Drawing takes long: one plot at a time, so that the page shows each and hears its reader between.
+  function inTurn(draw) {
+    library ??= videxplain.script("plotly.min.js");
+    const turn = Promise.all([library, last]).then(() => new Promise((resolve) => setTimeout(resolve))).then(draw);
+    last = turn.catch(() => null);
+    return turn;
+  }
+
   // A figure with its title; what it shows is said in words, too.
   function figure(title, said, traces, { x, y }) {
     const { element } = videxplain;
     const place = element("div", { class: "plot", role: "img", "aria-label": `${title}. ${said}` });
     const whole = element("figure", {}, element("figcaption", {}, element("strong", {}, title), ` ${said}`), place);
-    library ??= videxplain.script("plotly.min.js");
-    library.then(() => Plotly.newPlot(place, traces.map((each) => each.name === undefined ? each : { ...each, name: plain(each.name) }), layout(x, y), { responsive: true, displaylogo: false }))
+    inTurn(() => Plotly.newPlot(place, traces.map((each) => each.name === undefined ? each : { ...each, name: plain(each.name) }), layout(x, y), { responsive: true, displaylogo: false }))
       .catch((error) => place.replaceChildren(error.message));
     return whole;
   }

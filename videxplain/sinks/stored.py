@@ -1,0 +1,109 @@
+"""What files of results hold; one that holds anything else is damaged, like one that is cut off."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from videxplain.sinks.files import read_json, set_aside
+
+_PIXELS = re.compile(r"\A[0-9a-f]{16}\Z")
+"""Name of a clip's pictures: it becomes that of a file."""
+
+
+class StoredRecord(TypedDict):
+    """A `videxplain.types.Record`, null in place of NaN."""
+
+    clip: str
+    area: float | None
+    label: str | None
+    target: str
+    prediction: str
+    probability: float | None
+    metrics: dict[str, float | None]
+    curves: dict[str, dict[str, list[float | None]]]
+
+
+def _alike(records: list[StoredRecord]) -> list[StoredRecord]:
+    if any(each["metrics"].keys() != records[0]["metrics"].keys() for each in records):
+        message = "its records have not the same metrics"
+        raise ValueError(message)
+    return records
+
+
+Records = Annotated[list[StoredRecord], AfterValidator(_alike)]
+
+
+class _Choices(TypedDict):
+    model: str
+    method: str
+
+
+class _Config(TypedDict):
+    choices: _Choices
+    model: dict[str, Any]
+    method: dict[str, Any]
+    data: dict[str, Any]
+    metrics: NotRequired[dict[str, dict[str, Any]] | None]
+
+
+class StoredOutcome(TypedDict):
+    """result.json; other keys may be there."""
+
+    format: int
+    state: Literal["done", "skipped"]
+    reason: NotRequired[str | None]
+    config: _Config
+    records: Records
+    command: NotRequired[list[str] | None]
+    weights_sha256: NotRequired[str | None]
+    measures: NotRequired[dict[str, dict[str, Any]]]
+    evaluated: NotRequired[dict[str, dict[str, Any]]]
+    timings: NotRequired[dict[str, float]]
+
+
+class StoredClip(TypedDict):
+    """A file of records/."""
+
+    clip: str
+    pixels: Annotated[str, StringConstraints(pattern=_PIXELS)] | None
+    records: Records
+
+
+_OUTCOME, _CLIP = TypeAdapter(StoredOutcome), TypeAdapter(StoredClip)
+
+
+def read_outcome(path: Path) -> Any:  # noqa: ANN401
+    """A `StoredOutcome` as it is there; None if there is none, or nothing of use.
+
+    A damaged file is moved aside, so that what it held is made anew.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OutputError: If it is there and cannot be read, or not be moved.
+    """
+    return _read(path, _OUTCOME.validate_python)
+
+
+def read_clip(path: Path) -> Any:  # noqa: ANN401
+    """A `StoredClip`, in the way of `read_outcome`."""
+    return _read(path, _CLIP.validate_python)
+
+
+def _read(path: Path, validate: Callable[..., object]) -> Any:  # noqa: ANN401
+    found = read_json(path)
+    if found is None:
+        return None
+    try:
+        validate(found, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        set_aside(path, f"{place}: {first['msg']}" if place else first["msg"])
+        return None
+    return found
