@@ -15,6 +15,7 @@ from tests.videos import write_video
 from videxplain import cli, evaluate_cli, figure_cli, report_cli
 from videxplain.data.files import find_videos
 from videxplain.errors import DataError
+from videxplain.sinks.files import read_json, write_json
 
 LONGEST = 255
 """Bytes of a name, on most file systems."""
@@ -112,6 +113,13 @@ def test_a_name_that_is_no_text_is_told(tmp_path: Path) -> None:
     faults.write_clip(Path(os.fsdecode(os.fsencode(tmp_path) + b"/videos/up-\xff")), 90)
     with pytest.raises(DataError, match=r"up-.udcff' is no text in this locale: rename"):
         find_videos(str(tmp_path / "videos"))
+
+
+def test_a_path_that_is_no_text_can_be_told_of(tmp_path: Path) -> None:
+    value = {"error": f"{os.fsdecode(b'/up-' + bytes([255]))} is no video", "é": "現"}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    assert "現" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 def command(**environment: str) -> "subprocess.CompletedProcess[bytes]":

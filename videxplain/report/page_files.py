@@ -51,4 +51,4 @@ def copy_page(to: Path) -> None:
 
 
 def _write(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))

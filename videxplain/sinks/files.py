@@ -60,7 +60,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Write plain values; numbers that JSON lacks become null."""
     text = json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False)
-    write_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+    # Paths may hold bytes that are no text; what takes their place is JSON's own escape.
+    data = (text + "\n").encode("utf-8", "backslashreplace")
+    write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 
 def read_json(path: Path, kind: type = dict) -> Any:  # noqa: ANN401
