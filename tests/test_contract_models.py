@@ -9,9 +9,10 @@ from videxplain import api, catalog
 from videxplain.data.shapes import shapes
 from videxplain.hooks import capture
 from videxplain.models.classifier import VideoClassifier
+from videxplain.models.kinetics import KINDS
 from videxplain.types import Clips
 
-LARGE = {"i3d", "tsm"}
+LARGE = {"i3d", "tsm", *KINDS}
 """Networks that take too long to be run whenever the tests are."""
 
 
@@ -130,7 +131,7 @@ def test_golden_gradient(small: VideoClassifier) -> None:
     assert_stats(found.values, wanted, atol=1e-3 * max(abs(wanted["min"]), wanted["max"]))
 
 
-@pytest.mark.parametrize("name", ["r2plus1d", "r3d", "mc3"])
+@pytest.mark.parametrize("name", ["r2plus1d", "r3d", "mc3", *KINDS])
 def test_preprocessing_is_torchvisions(name: str) -> None:
     from torchvision.models import get_model_weights
 
@@ -139,7 +140,8 @@ def test_preprocessing_is_torchvisions(name: str) -> None:
     classifier = api.load_model(name, weights="random", device="cpu")
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (4, 240, 320, 3), generator=generator, dtype=torch.uint8)
-    transforms = get_model_weights(f"{name}_18").DEFAULT.transforms()
+    network = str(catalog.section("model", name)["network"])
+    transforms = get_model_weights(network).DEFAULT.transforms()
     wanted = transforms(frames.permute(0, 3, 1, 2))
     pixels = torch.from_numpy(fit_pixels(frames.numpy(), classifier.resize, classifier.size))
     colours = (pixels.float() / 255 - classifier.mean) / classifier.std

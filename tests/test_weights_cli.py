@@ -38,7 +38,10 @@ def test_list_says_what_is_here_and_whether_it_is_right(run: Run, tmp_path: Path
     for name in ("mc3_18-a90a0ba3.pth", "TSM_kinetics_RGB_resnet50_avg_segment5_e50.pth"):
         (tmp_path / name).write_text("something else")
     listed = run("list", "--weights-dir", str(tmp_path)).out.splitlines()
-    rows = {line.split()[0] + line.split()[2]: line.split()[-2:] for line in listed[2:12]}
+    rows = {
+        line.split()[0] + line.split()[2]: line.split()[-2:]
+        for line in listed[2 : listed.index("")]
+    }
     assert rows["mc3kinetics400_v1"] == ["yes", "DIFFERS"]
     assert rows["tsmtsn_e50"] == ["yes", "unknown"]
     assert rows["i3dhassony2"] == ["no", "published"]
