@@ -77,6 +77,10 @@ _CHANGES = {
     "baseline": st.sampled_from(["black", "blur", "mean", "zero"]),
     "average": st.sampled_from(["space_time", "space"]),
     "score": st.sampled_from(["logit", "probability", "log_probability"]),
+    "grid": st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)),
+    "centred": st.booleans(),
+    "kept": st.floats(0.1, 0.9),
+    "channels": st.integers(1, 30),
     "seed": st.integers(0, 3),
 }
 

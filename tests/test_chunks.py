@@ -61,7 +61,13 @@ def test_a_part_that_does_not_fit_is_halved_and_not_lost(
 
 @pytest.mark.parametrize("name", catalog.names("method"))
 def test_every_method_goes_on_in_halves(name: str) -> None:
-    few: dict[str, Any] = {"num_iter": 2, "steps": 3, "samples": 3, "batch_size": 6}
+    few: dict[str, Any] = {
+        "num_iter": 2,
+        "steps": 3,
+        "samples": 3,
+        "grid": [2, 2, 2],
+        "batch_size": 6,
+    }
     keys = catalog.section("method", name)
     changes = {key: value for key, value in few.items() if key in keys}
     clips, target = Clips(clip(5, 8, 32, 32)), torch.arange(5)
@@ -106,6 +112,7 @@ def test_nothing_counts_twice(name: str, after: int) -> None:
         "num_iter": 2,
         "steps": 3,
         "samples": 3,
+        "grid": [2, 2, 2],
         "batch_size": 2,
         "variant": "dual",
     }

@@ -17,7 +17,14 @@ from videxplain.scores import SCORES
 from videxplain.types import Attribution, Clips, Cost, Explainer
 
 METHODS = catalog.names("method")
-FEW: dict[str, Any] = {"num_iter": 3, "steps": 4, "samples": 4}
+FEW: dict[str, Any] = {
+    "num_iter": 3,
+    "steps": 4,
+    "samples": 4,
+    "grid": [2, 2, 2],
+    "strides": 1,
+    "channels": 4,
+}
 """Enough to see that a method runs, and more than one chunk."""
 
 

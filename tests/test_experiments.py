@@ -33,7 +33,7 @@ def test_smoke_runs_every_method(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = runner("videxplain", cli.main, monkeypatch, capsys)
-    assert run("experiment=smoke", "data.num_clips=1").code == 0
+    assert run("experiment=smoke").code == 0
     (path,) = Path("outputs/sweeps").glob("*/summary.csv")
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
