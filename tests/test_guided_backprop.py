@@ -90,6 +90,13 @@ def test_captum_on_r3d() -> None:
     torch.testing.assert_close(ours, wanted, atol=1e-10 * scale, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["i3d", "r2plus1d", "tiny_r2plus1d", "tiny_tsm", "tsm"])
+def test_networks_with_relus_are_not(name: str) -> None:
+    method = api.load_method("guided_backprop")
+    assert isinstance(method, Choosy)
+    method.check(api.load_model(name, weights="random", device="cpu"))
+
+
 def test_a_network_without_relus_is_refused() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 5))
     classifier = VideoClassifier(net, frames=4, size=(8, 8))

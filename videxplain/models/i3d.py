@@ -122,10 +122,12 @@ class _Unit(nn.Module):
         padding = 0 if strided else side // 2
         self.conv3d = nn.Conv3d(given, made, side, stride, padding, bias=False)
         self.batch3d = nn.BatchNorm3d(made, eps=convention.eps)
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``b given t h w`` to ``b made t2 h2 w2``."""
-        return F.relu(self.batch3d(self.conv3d(self.pad(features))), inplace=True)
+        made: Tensor = self.relu(self.batch3d(self.conv3d(self.pad(features))))
+        return made
 
 
 class _Mixed(nn.Module):
