@@ -87,7 +87,7 @@ def explain(
 
     Returns:
         Values ``a b c t h w`` on the clips' own grid: ``a`` is the number of areas, 1 where there
-        are none; ``c`` is 3 for gradients, 1 for masks and class activation maps.
+        are none; ``c`` is 3 for gradients, 1 for masks and for maps without colours.
 
     Raises:
         ConfigError: If a name, key or value cannot be used.

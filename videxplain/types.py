@@ -105,7 +105,7 @@ class Attribution:
 
     Attributes:
         values: Contribution of every input element (``c == 3``), or of every pixel (``c == 1``:
-            masks and class activation maps). Signed where the method is.
+            masks, class activation maps, occlusion). Signed where the method is.
         target: The class explained, one a clip.
         areas: Share of the clip that each mask keeps, in (0, 1); None where the method has no
             areas, then ``a == 1``.
