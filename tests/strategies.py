@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.formulas import SmallNet
 from videxplain.models.classifier import VideoClassifier
@@ -30,9 +31,9 @@ def bounded(examples: int) -> settings:
     )
 
 
-def classifier(dtype: torch.dtype) -> VideoClassifier:
+def classifier(dtype: torch.dtype, net: nn.Module | None = None) -> VideoClassifier:
     names = [str(index) for index in range(CLASSES)]
-    return VideoClassifier(SmallNet(), cam_layer="layer4", class_names=names).to(dtype)
+    return VideoClassifier(net or SmallNet(), cam_layer="layer4", class_names=names).to(dtype)
 
 
 Drawn = dict[str, Any]

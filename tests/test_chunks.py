@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.formulas import SmallNet, Tally, clip
+from tests.transformers import small_net
 from videxplain import api, catalog
 from videxplain.chunks import Chunks, logits_of
 from videxplain.errors import DeviceMemoryError
@@ -17,9 +18,9 @@ from videxplain.types import Clips
 class Cramped(nn.Module):
     """A network on a device with the memory for ``room`` clips."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, net: nn.Module | None = None) -> None:
         super().__init__()
-        self.net = SmallNet()
+        self.net = net or SmallNet()
         self.room = room
         self.tally = Tally()
 
@@ -74,7 +75,7 @@ def test_every_method_goes_on_in_halves(name: str) -> None:
     names = [str(index) for index in range(10)]
     found = {}
     for room in (2, 100):
-        cramped = Cramped(room)
+        cramped = Cramped(room, small_net(name))
         classifier = VideoClassifier(cramped, cam_layer="net.layer4", class_names=names)
         method = api.load_method(name, **changes)
         found[room] = method(classifier, clips, target).values
@@ -86,9 +87,9 @@ def test_every_method_goes_on_in_halves(name: str) -> None:
 class Late(nn.Module):
     """The device runs out of memory once, at a given allocation on the way back."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, net: nn.Module) -> None:
         super().__init__()
-        self.net = SmallNet()
+        self.net = net
         self.left = after
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -121,7 +122,9 @@ def test_nothing_counts_twice(name: str, after: int) -> None:
     names = [str(index) for index in range(10)]
     found, wanted = (
         method(
-            VideoClassifier(Late(each), cam_layer="net.layer4", class_names=names), clips, target
+            VideoClassifier(Late(each, small_net(name)), cam_layer="net.layer4", class_names=names),
+            clips,
+            target,
         ).values
         for each in (after, -1)
     )

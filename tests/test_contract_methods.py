@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.formulas import SmallNet, Tally, clip
+from tests.formulas import Tally, clip
+from tests.transformers import SmallTransformer, small_net, suits
 from videxplain import api, catalog
 from videxplain.baselines import make_baseline
 from videxplain.data.shapes import shapes
@@ -55,8 +56,15 @@ def method(request: pytest.FixtureRequest) -> Explainer:
     return few(request.param)
 
 
+def suited(classifier: VideoClassifier, method: Explainer) -> VideoClassifier:
+    """The network, or a transformer for a method that asks for one."""
+    if suits(method, classifier):
+        return classifier
+    return VideoClassifier(SmallTransformer(len(classifier.class_names)), cam_layer="layer4")
+
+
 def test_contract(classifier: VideoClassifier, clips: Clips, method: Explainer) -> None:
-    frames = clips.frames.clone()
+    classifier, frames = suited(classifier, method), clips.frames.clone()
     state = {name: value.clone() for name, value in classifier.state_dict().items()}
     first = api.explain(classifier, clips, method)
     torch.manual_seed(1)  # chance, where there is any, comes from the method's own seed
@@ -93,9 +101,9 @@ def left_behind(classifier: VideoClassifier) -> list[str]:
 class Stumbles(nn.Module):
     """Fails in its second pass, behind the layer that Grad-CAM looks at."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = SmallNet()
+        self.net = net
         self.passes = 0
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -109,7 +117,7 @@ class Stumbles(nn.Module):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_exception_leaves_nothing_behind(name: str) -> None:
-    classifier = VideoClassifier(Stumbles(), cam_layer="net.layer4")
+    classifier = VideoClassifier(Stumbles(small_net(name)), cam_layer="net.layer4")
     clips = Clips(clip(2, 8, 32, 32))
     if few(name).cost.forward:
         with pytest.raises(RuntimeError, match="stumbled"):
@@ -141,6 +149,7 @@ def test_second_clip_is_its_own_in_float32(
 def check_alone(
     classifier: VideoClassifier, clips: Clips, method: Explainer, tolerance: float
 ) -> None:
+    classifier = suited(classifier, method).to(clips.frames)
     both = api.explain(classifier, clips, method)
     second = Clips(clips.frames[1:], clips.labels[1:], clips.names[1:])  # type: ignore[index]
     alone = api.explain(classifier, second, method)
@@ -153,7 +162,7 @@ def check_alone(
 @pytest.mark.parametrize("variant", ["preserve", "dual"])
 def test_chunks_change_nothing(name: str, batch_size: int, variant: str) -> None:
     """In float64, so that what differs is the cutting; each clip has a class of its own."""
-    classifier = VideoClassifier(SmallNet(), cam_layer="layer4").double()
+    classifier = VideoClassifier(small_net(name), cam_layer="layer4").double()
     clips, target = Clips(clip(3, 8, 30, 34).double()), [1, 4, 7]
     more = {"perturb_area": [0.1, 0.3], "variant": variant}
     methods = [few(name, batch_size=size, **more) for size in (2, batch_size)]
@@ -165,9 +174,9 @@ def test_chunks_change_nothing(name: str, batch_size: int, variant: str) -> None
 class Counts(nn.Module):
     """How many clips went through a network, and how many gradients came back."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = SmallNet()
+        self.net = net
         self.tally = Tally()
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -185,7 +194,7 @@ class Counts(nn.Module):
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("variant", ["preserve", "dual"])
 def test_declared_costs_are_the_measured_ones(name: str, variant: str) -> None:
-    counts = Counts()
+    counts = Counts(small_net(name))
     names = [str(index) for index in range(10)]
     classifier = VideoClassifier(counts, cam_layer="net.layer4", class_names=names)
     clips, target = Clips(clip(3, 8, 32, 32)), torch.tensor([1, 2, 3])
@@ -232,9 +241,9 @@ def test_values_add_up_where_declared(name: str, classifier: VideoClassifier, cl
 class Certain(nn.Module):
     """Class 0 has probability 1 and the others 0, to the last bit."""
 
-    def __init__(self) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = SmallNet()
+        self.net = net
 
     def forward(self, frames: Tensor) -> Tensor:
         logits: Tensor = self.net(frames)
@@ -259,7 +268,7 @@ def test_no_nan(name: str, kind: str, target: int, score: str) -> None:
     method = few(name, score=score)
     if score != "logit" and "score" not in catalog.section("method", name):
         return
-    classifier = VideoClassifier(Certain(), cam_layer="net.layer4")
+    classifier = VideoClassifier(Certain(small_net(name)), cam_layer="net.layer4")
     found = api.explain(classifier, Clips(CLIPS[kind]), method, target)
     assert found.values.shape[3:] == CLIPS[kind].shape[2:]
     assert torch.isfinite(found.values).all()
@@ -277,7 +286,7 @@ def test_what_has_no_sign_has_no_polarity(name: str, small: VideoClassifier) -> 
     clips = Clips(clip(1, 8, 32, 32))
     changes = {"combine": "sum"} if "combine" in catalog.section("method", name) else {}
     for method in (few(name), few(name, **changes), few(name, statistic="square")):
-        found = api.explain(small, clips, method, 1)
+        found = api.explain(suited(small, method), clips, method, 1)
         same = torch.equal(found.saliency("positive"), found.saliency("negative"))
         assert same == (not found.signed or found.areas is not None)
         assert found.signed <= method.signed or found.areas is not None

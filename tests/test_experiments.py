@@ -37,7 +37,9 @@ def test_smoke_runs_every_method(
     (path,) = Path("outputs/sweeps").glob("*/summary.csv")
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["state"] for row in rows} == {"done"}
+    done = [row for row in rows if row["method"] != "attention_rollout"]  # for transformers alone
+    assert {row["state"] for row in done} == {"done"}
+    assert {row["state"] for row in rows if row not in done} == {"skipped"}
     assert {row["method"] for row in rows} == set(catalog.names("method"))
     assert {row["model"] for row in rows} == {"tiny_r2plus1d", "tiny_tsm"}
-    assert len(list(Path("outputs").glob("results/*/*/*/*/wandb/offline-run-*"))) == len(rows)
+    assert len(list(Path("outputs").glob("results/*/*/*/*/wandb/offline-run-*"))) == len(done)
