@@ -542,7 +542,7 @@ def test_help_describes_the_method_that_is_named(run: Run) -> None:
 def test_help_without_a_method_shows_every_choice(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
-    assert "method: 2d_ep, 3d_ep, center, grad, grad_cam" in ran.out
+    assert "method: 2d_ep, 3d_ep, attention_rollout, center, grad, grad_cam" in ran.out
 
 
 def test_a_key_of_the_methods_that_are_swept(run: Run) -> None:

@@ -34,7 +34,8 @@ def test_bash_completes(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (ran.stdout.split(), ran.stderr) == (["method=smooth_grad", "method=step"], "")
+    methods = ["method=score_cam", "method=smooth_grad", "method=step"]
+    assert (ran.stdout.split(), ran.stderr) == (methods, "")
 
 
 @pytest.mark.parametrize("place", [0, 2])

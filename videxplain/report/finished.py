@@ -101,7 +101,9 @@ class Finished:
         record = self.folder / "records" / f"{clip_slug(clip)}.json"
         found = read_clip(record)
         if found is None:
-            message = f"{record} is gone or damaged: compute it again with overwrite=true"
+            message = (
+                f"{record} cannot be read (gone or damaged): compute it again with overwrite=true"
+            )
             raise OutputError(message)
         digest = found["pixels"]
         kept = self.outputs / "clips" / f"{digest}.npz"

@@ -151,7 +151,9 @@ class DiskSink:
         path = self.record_file(clip)
         finished = read_clip(path)
         if finished is None or len(finished["records"]) != len(found):
-            message = f"{path} is gone or damaged: compute it again with overwrite=true"
+            message = (
+                f"{path} cannot be read (gone or damaged): compute it again with overwrite=true"
+            )
             raise OutputError(message)
         kept = [
             replace(
