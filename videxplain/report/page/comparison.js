@@ -119,7 +119,8 @@ videxplain.comparison = async (view) => {
   }
 
   function choose() {
-    chosen.metric = metrics().includes(chosen.metric) ? chosen.metric : metrics()[0] ?? null;
+    const judged = metrics().filter((metric) => own(told.reliability).some((row) => row.metric === metric));
+    chosen.metric = metrics().includes(chosen.metric) ? chosen.metric : judged[0] ?? metrics()[0] ?? null;   // one that methods differ by
     chosen.methods = new Set([...methods().filter((each) => !isFloor(each)).slice(0, MOST - 2), ...methods().filter(isFloor).slice(0, 2)]);
     const areas = unique(own(told.rows).map((row) => row.area)).sort((one, other) => (one ?? -1) - (other ?? -1));
     const masks = areas.filter((area) => area !== null);
