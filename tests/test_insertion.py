@@ -235,7 +235,7 @@ def test_the_least_area_that_preserves(light: VideoClassifier) -> None:
 @pytest.mark.slow
 def test_128_steps_cost_what_their_passes_cost() -> None:
     """At most 1.1 times 128 forward passes, in batches of the same size."""
-    classifier = vx.load_model("r3d", weights="random", device="cpu", frames=8, size=[64, 64])
+    classifier = vx.load_model("r3d", weights="random", device="cpu", frames=8)
     clip = Clips(torch.rand(1, 3, 8, 64, 64))
     given = Attribution(torch.rand(1, 1, 1, 8, 64, 64), torch.tensor([0]))
     metric = InsertionAUC(block=8, batch_size=8)
