@@ -68,8 +68,6 @@ class GradCAMPlusPlus:
         layer = FeatureLayer(classifier, self.layer)
         maps, slopes = layer.maps_and_slopes(frames, target, "logit")
         total = maps.relu().sum(dim=(2, 3, 4), keepdim=True)
-        slopes = (
-            slopes.relu()
-        )  # alpha is 1 / (2 + g sum A), and where g is negative it does not count
+        slopes = slopes.relu()  # where g is negative it counts nothing; alpha is 1 / (2 + g sum A)
         weights = (slopes / (2 + slopes * total)).sum(dim=(2, 3, 4), keepdim=True)
         return positive_sum(weights, maps)
