@@ -21,7 +21,7 @@ from torch import nn
 
 from tests.fuzzing import Reader, mutated_bytes, mutated_json, mutated_text
 from tests.videos import write_video
-from videxplain import cli, evaluate_cli
+from videxplain import cli, commands, evaluate_cli
 from videxplain.data import decoder_process
 from videxplain.data.files import find_videos, read_video
 from videxplain.errors import ConfigError
@@ -265,7 +265,7 @@ def _call(main: Callable[[], None], name: str, arguments: tuple[str, ...]) -> No
             main()
         except SystemExit as stop:
             said = err.getvalue()
-            if stop.code not in (None, 0, cli.USERS_MISTAKE) or "Traceback" in said:
+            if stop.code not in (None, 0, commands.USERS_MISTAKE) or "Traceback" in said:
                 message = f"exit code {stop.code}: {said}"
                 raise RuntimeError(message) from stop
             if stop.code:

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
+from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
 
-from videxplain import api, catalog, cli
+from videxplain import api, catalog, cli, config
 from videxplain.measures import Check
 from videxplain.types import Cost
 
@@ -48,6 +51,34 @@ def test_the_table_of_metrics_is_what_they_declare() -> None:
         assert (kind, source) == (metric.category, metric.citation), name
         again = f"{metric.explanations} x the method" if isinstance(metric, Check) else ""
         assert passes == again or passes == str(metric.cost.forward), name
+
+
+def told_commands() -> list[ParameterSet]:
+    """Those of all documents but the tutorials, which are run; of several values the first."""
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found: list[ParameterSet] = []
+    for file in files:
+        blocks = re.findall(r"```bash\n(.*?)```", file.read_text(), re.S)
+        lines = re.sub(r"\\\n\s*", "", "".join(blocks)).splitlines()
+        for line in lines:
+            told = re.match(r"(?:PYTHONPATH=\S+ )?(?:videxplain|videxplain-sweep plan) (.*)", line)
+            if told:
+                found.append(pytest.param(told[1], id=f"{file.stem}-{len(found)}"))
+    return found
+
+
+@pytest.mark.parametrize("arguments", told_commands())
+@pytest.mark.filterwarnings("ignore:\\s*'hydra/launcher")
+def test_commands_of_the_documents_can_be_composed(arguments: str) -> None:
+    given = [each for each in shlex.split(arguments, comments=True) if not each.startswith("-")]
+    first = [re.sub(r"=glob\(\*\)|=([^\[,]*),.*", r"=\1", each) for each in given]
+    overrides = ["method=grad" if each == "method=" else each for each in first]
+    with initialize_config_dir(str(catalog.conf_folder()), version_base="1.3"):
+        composed = compose("config", overrides, return_hydra_config=True)
+    choices = dict(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    assert config.complete(composed, choices)["choices"]["model"] == choices["model"]
 
 
 def test_every_choice_stands_in_the_readme() -> None:

@@ -285,7 +285,11 @@ def _is_home(defined_in: str, named: str) -> bool:
 
 
 def _load(name: str) -> DictConfig:
-    path = conf_folder() / f"{name}.yaml"
+    return _read(conf_folder() / f"{name}.yaml")
+
+
+@cache  # a sweep asks again for each job
+def _read(path: Path) -> DictConfig:
     try:
         loaded = OmegaConf.load(path)
     except (OSError, OmegaConfBaseException) as error:

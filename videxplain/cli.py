@@ -1,10 +1,9 @@
 """The command line: Hydra composes a configuration, the runner does the work.
 
-Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence.
+Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence, 130 stopped.
 """
 
 import argparse
-import io
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -25,7 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from tqdm import tqdm
 
-from videxplain import __version__, catalog, config, hydra_words
+from videxplain import __version__, catalog, commands, config, hydra_words
 from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
@@ -39,15 +38,12 @@ _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
 _RERUN = "--experimental-rerun"
 _METHOD = "method="
+_COMMAND = "videxplain"
 _HELP = {"--help", "-h"}
 _COMPLETION = {"--shell-completion", "-sc"}
 
 _OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
 """Hydra's warning of files in conf/hydra/launcher; that check is wanted."""
-FAILED = 1
-USERS_MISTAKE = 2
-INTERRUPTED = 130
-
 
 warnings.filterwarnings("ignore", _OURS)  # in workers, which import this module
 
@@ -59,38 +55,29 @@ def main() -> None:
         tqdm.write(f"videxplain {__version__}")
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # let errors through, to be told in a sentence
-    try:
-        if _HELP & set(sys.argv[1:]) and _help(sys.argv[1:]):
-            return
-        if not _COMPLETION & set(sys.argv[1:]):
-            _check_arguments(sys.argv[1:])
-        sys.argv[1:] = _options_first(_for_every_choice(sys.argv[1:]))
-        _job()
-    except KeyboardInterrupt:
-        tqdm.write(
-            "\nvidexplain: stopped; finished clips are kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
-    except JobsFailedError as error:
-        _tell(error)
-        sys.exit(FAILED)
-    except (*hydra_words.EXPECTED, ValueError, AssertionError) as error:
-        if not _is_mistake(error):
-            raise
-        _tell(error)
-        sys.exit(USERS_MISTAKE)
+    with commands.told(_COMMAND):
+        try:
+            _run(sys.argv[1:])
+        except JobsFailedError as error:
+            _end(error, commands.FAILED)
+        except (*hydra_words.EXPECTED, ValueError, AssertionError) as error:
+            if not _is_mistake(error):
+                raise
+            _end(error, commands.USERS_MISTAKE)
 
 
-def show_any_character() -> None:
-    """Let a terminal without a character, as in the locale C, show how Python writes it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def _run(arguments: Sequence[str]) -> None:
+    if _HELP & set(arguments) and _help(arguments):
+        return
+    if not _COMPLETION & set(arguments):
+        _check_arguments(arguments)
+    sys.argv[1:] = _options_first(_for_every_choice(arguments))
+    _job()
 
 
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
-    show_any_character()
+    commands.show_any_character()  # a worker has a screen of its own
     _work(composed)
 
 
@@ -104,8 +91,7 @@ def _work(composed: DictConfig) -> None:
     try:
         _explain(_prepare(composed, choices, given))
     except hydra_words.EXPECTED as error:
-        _tell(error)
-        sys.exit(USERS_MISTAKE)
+        _end(error, commands.USERS_MISTAKE)
 
 
 def _is_mistake(error: BaseException) -> bool:
@@ -244,8 +230,9 @@ def _check_arguments(arguments: Sequence[str]) -> None:
         config.check_overrides([each for each in rest if "=" in each or each[:1] == "~"])
 
 
-def _tell(error: Exception) -> None:
-    tqdm.write(f"videxplain: {hydra_words.in_words(error)}", file=sys.stderr)
+def _end(error: Exception, code: int) -> NoReturn:
+    commands.tell(_COMMAND, hydra_words.in_words(error))
+    sys.exit(code)
 
 
 if __name__ == "__main__":

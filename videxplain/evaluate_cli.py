@@ -1,11 +1,10 @@
 """The command ``videxplain-evaluate``: measure saved attributions again, by other metrics.
 
-Exit codes: 0 done, 2 the user's mistake, told in a sentence.
+Exit codes: 0 done, 2 the user's mistake, told in a sentence, 130 stopped.
 """
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 from yaml import YAMLError
 
-from videxplain import catalog, cli
+from videxplain import catalog
+from videxplain.commands import told
 from videxplain.errors import ConfigError, OutputError, VidexplainError, unknown_name
 from videxplain.root_keys import check_values
 
@@ -29,7 +29,6 @@ _FOLLOWS = re.compile(r"(\w+): \$\{oc\.select:method\.(\w+),")
 
 def main() -> None:
     """Run the command ``videxplain-evaluate``."""
-    cli.show_any_character()
     parser = argparse.ArgumentParser(prog="videxplain-evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="outputs/sweeps/<time>, or outputs for all")
     parser.add_argument(
@@ -39,11 +38,8 @@ def main() -> None:
         help="metrics=[a,b], their keys as metrics.a.key=value, device, batch_size, threads",
     )
     given = parser.parse_args()
-    try:
+    with told("videxplain-evaluate"):
         _evaluate(given.folder, given.changes)
-    except VidexplainError as error:
-        tqdm.write(f"videxplain-evaluate: {error}", file=sys.stderr)
-        sys.exit(cli.USERS_MISTAKE)
 
 
 def _evaluate(folder: Path, arguments: Sequence[str]) -> None:

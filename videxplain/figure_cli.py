@@ -1,16 +1,15 @@
 """The command ``videxplain-figure``: methods against frames, drawn from results on disk for papers.
 
-Exit codes: 0 done, 2 the user's mistake, told in a sentence.
+Exit codes: 0 done, 2 the user's mistake, told in a sentence, 130 stopped.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
-from videxplain import cli
-from videxplain.errors import ConfigError, VidexplainError
+from videxplain.commands import told
+from videxplain.errors import ConfigError
 
 _COLOURS = ("viridis", "cividis", "jet")
 _SHOWN = ("heat", "kept", "deleted")
@@ -18,13 +17,9 @@ _SHOWN = ("heat", "kept", "deleted")
 
 def main() -> None:
     """Run the command ``videxplain-figure``."""
-    cli.show_any_character()
     given = _parser().parse_args()
-    try:
+    with told("videxplain-figure"):
         _draw(given)
-    except VidexplainError as error:
-        tqdm.write(f"videxplain-figure: {error}", file=sys.stderr)
-        sys.exit(cli.USERS_MISTAKE)
 
 
 def _parser() -> argparse.ArgumentParser:

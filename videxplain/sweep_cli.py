@@ -1,6 +1,6 @@
 """The command ``videxplain-sweep``: what a sweep would do, what one has done, and what it shows.
 
-Exit codes: 0 done, 2 the user's mistake, told in a sentence.
+Exit codes: 0 done, 2 the user's mistake, told in a sentence, 130 stopped.
 """
 
 import argparse
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from videxplain import cli
-from videxplain.errors import ConfigError, VidexplainError
+from videxplain.commands import told
+from videxplain.errors import ConfigError
 from videxplain.report.summary import write_summary
 
 _HELP = {"-h", "--help"}
@@ -19,16 +19,14 @@ _HELP = {"-h", "--help"}
 def main() -> None:
     """Run the command ``videxplain-sweep``."""
     if sys.argv[1:2] == ["plan"] and not _HELP & set(sys.argv[2:3]):
+        from videxplain import cli
+
         sys.argv = ["videxplain", *_as_sweep(sys.argv[2:]), "hydra/sweeper=dry_run"]
         cli.main()
         return
-    cli.show_any_character()
-    try:
-        arguments = _parser().parse_args()
+    arguments = _parser().parse_args()
+    with told("videxplain-sweep"):
         arguments.call(arguments.folder)
-    except VidexplainError as error:
-        tqdm.write(f"videxplain-sweep: {error}", file=sys.stderr)
-        sys.exit(cli.USERS_MISTAKE)
 
 
 def _as_sweep(arguments: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The command ``videxplain-weights``: which weights there are, where they come from, what they fit.
 
-Exit codes: 0 done, 2 the user's mistake or a file that cannot be used, told in a sentence.
+Exit codes: 0 done, 2 the user's mistake or a file that cannot be used, told in a sentence,
+130 stopped.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from videxplain import catalog
-from videxplain.errors import ConfigError, VidexplainError, WeightsError, unknown_name
+from videxplain.commands import told
+from videxplain.errors import ConfigError, WeightsError, unknown_name
 from videxplain.models.checkpoints import (
     Checkpoint,
     cache_folder,
@@ -24,8 +26,6 @@ from videxplain.models.checkpoints import (
 )
 from videxplain.words import counted
 
-_USERS_MISTAKE = 2
-_INTERRUPTED = 130
 _MEGABYTE = 1e6
 
 
@@ -41,21 +41,14 @@ class _Known:
 def main() -> None:
     """Run the command ``videxplain-weights``."""
     arguments = _parser().parse_args()
-    try:
-        if getattr(arguments, "model", None):
-            _check_model(arguments.model)
-        arguments.run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as in `videxplain-weights list | head`: say no more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        tqdm.write(
-            "\nvidexplain-weights: stopped; the same command goes on from there", file=sys.stderr
-        )
-        sys.exit(_INTERRUPTED)
-    except VidexplainError as error:
-        tqdm.write(f"videxplain-weights: {error}", file=sys.stderr)
-        sys.exit(_USERS_MISTAKE)
+    with told("videxplain-weights"):
+        try:
+            if getattr(arguments, "model", None):
+                _check_model(arguments.model)
+            arguments.run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:  # as in `videxplain-weights list | head`: say no more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
