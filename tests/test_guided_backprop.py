@@ -48,7 +48,12 @@ def test_the_score_explained(small: VideoClassifier, score: ScoreName) -> None:
 
 
 class Functional(SmallNet):
-    """The same network, whose ReLUs are functions, each kind once."""
+    """The same network without ReLU modules: its ReLUs are functions, each kind once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for block in (self.stem, self.layer3, self.layer4):
+            block[1] = nn.Identity()
 
     def forward(self, frames: Tensor) -> Tensor:
         features = torch.relu_(self.stem[0](frames))
@@ -61,7 +66,11 @@ class Functional(SmallNet):
 def test_functions_are_guided_as_modules_are(small: VideoClassifier) -> None:
     clips = Clips(clip(2, 8, 24, 28))
     wanted = api.explain(small, clips, "guided_backprop", TARGET).values
-    found = api.explain(VideoClassifier(Functional()), clips, "guided_backprop", TARGET).values
+    functional = VideoClassifier(Functional(), frames=8, size=(24, 28))
+    method = api.load_method("guided_backprop")
+    assert isinstance(method, Choosy)
+    method.check(functional)
+    found = api.explain(functional, clips, method, TARGET).values
     assert torch.equal(found, wanted)
     plain = api.explain(small, clips, "grad", TARGET).values
     assert not torch.allclose(found, plain), "the gradient after it is the plain one again"
@@ -102,7 +111,7 @@ def test_a_network_without_relus_is_refused() -> None:
     classifier = VideoClassifier(net, frames=4, size=(8, 8))
     method = api.load_method("guided_backprop")
     assert isinstance(method, Choosy)
-    said = r"needs nn\.ReLU modules in the network and this model has none: .*method=grad"
+    said = "needs ReLUs in the network and this model has none: .*method=grad"
     with pytest.raises(UnsupportedPairError, match=said):
         method.check(classifier)
     with pytest.raises(UnsupportedPairError, match=said):

@@ -209,6 +209,10 @@ class Classifier(Protocol):
         """Choose frames, resize, crop and normalise."""
         ...
 
+    def blank_clip(self) -> Frames:
+        """One clip of the network's own size, on its device, all zeros."""
+        ...
+
     def black(self, frames: Frames) -> Frames:
         """The same clips with every pixel black, in the network's normalised colours."""
         ...

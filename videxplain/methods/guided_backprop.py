@@ -55,24 +55,26 @@ class GuidedBackprop:
         """Attribute the score of ``target`` to the pixels of ``clips``.
 
         Raises:
-            UnsupportedPairError: If the network has no ReLU modules.
+            UnsupportedPairError: If the network has no ReLU.
         """
-        self.check(classifier)
-        with _Guided():
-            return Gradient(self.score, self.batch_size)(classifier, clips, target)
+        with _Guided() as guided:
+            attribution = Gradient(self.score, self.batch_size)(classifier, clips, target)
+        guided.check()
+        return attribution
 
     def check(self, classifier: Classifier) -> None:
         """Refuse a network before anything is computed.
 
+        One without ReLU modules is asked for a blank clip, lest it call ReLU as a function.
+
         Raises:
-            UnsupportedPairError: If it has no ReLU modules.
+            UnsupportedPairError: If it has no ReLU.
         """
-        if not any(isinstance(module, nn.ReLU) for module in classifier.net.modules()):
-            message = (
-                "guided backpropagation needs nn.ReLU modules in the network and this model has "
-                "none: choose another method, such as method=grad"
-            )
-            raise UnsupportedPairError(message)
+        if any(isinstance(module, nn.ReLU) for module in classifier.net.modules()):
+            return
+        with _Guided() as guided, torch.no_grad():
+            classifier(classifier.blank_clip())
+        guided.check()
 
 
 class _Guided(TorchFunctionMode):
@@ -82,6 +84,23 @@ class _Guided(TorchFunctionMode):
     residual blocks do, one module that is used several times, and leaves the network alone.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._met = False
+
+    def check(self) -> None:
+        """Refuse a network that has been asked, and called no ReLU.
+
+        Raises:
+            UnsupportedPairError: If it is one.
+        """
+        if not self._met:
+            message = (
+                "guided backpropagation needs ReLUs in the network and this model has none: choose "
+                "another method, such as method=grad"
+            )
+            raise UnsupportedPairError(message)
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -90,8 +109,10 @@ class _Guided(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         output = func(*args, **(kwargs or {}))
-        if func in _RELUS and output.requires_grad:
-            output.register_hook(_positive)
+        if func in _RELUS:
+            self._met = True
+            if output.requires_grad:
+                output.register_hook(_positive)
         return output
 
 

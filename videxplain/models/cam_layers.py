@@ -16,14 +16,13 @@ def cam_layers(classifier: VideoClassifier) -> dict[str, Shape]:
     What lies inside one of them can serve too; its output is as large or larger.
 
     Args:
-        classifier: Runs once, on a black clip.
+        classifier: Runs once, on a blank clip.
 
     Returns:
         Shapes ``c t h w`` for one clip, in the order of the network.
     """
-    frames = torch.zeros(1, 3, classifier.frames, *classifier.size, device=classifier.device)
     with torch.no_grad(), output_shapes(classifier.net) as given:
-        classifier(classifier.black(frames))
+        classifier(classifier.blank_clip())
     shapes = {name: _unfolded(classifier, shape) for name, shape in given.items()}
     found = {name: shape for name, shape in shapes.items() if shape is not None}
     inner = {name for name in found for outer in found if name.startswith(f"{outer}.")}

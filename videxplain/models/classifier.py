@@ -170,10 +170,9 @@ class VideoClassifier(nn.Module):
         """
         if self._class_names is not None:
             return self._class_names
-        blank = self.mean.new_zeros(1, 3, self.frames, *self.size)
         try:
             with torch.no_grad():
-                count = self(blank).shape[1]
+                count = self(self.blank_clip()).shape[1]
         except Exception as error:  # whatever somebody's network raises
             message = (
                 f"the network breaks on a blank clip of {self.frames} frames of "
@@ -215,6 +214,10 @@ class VideoClassifier(nn.Module):
             pixels=pixels,
             truth=torch.stack(masks).to(self.device) if len(masks) == len(batch) else None,
         )
+
+    def blank_clip(self) -> Frames:
+        """One clip of ``frames`` and ``size``, where the network is, every pixel of mean colour."""
+        return self.mean.new_zeros(1, _COLOURS, self.frames, *self.size)
 
     def black(self, frames: Frames) -> Frames:
         """The same clips with every pixel black, in the network's normalised colours."""
