@@ -14,10 +14,9 @@ from jaxtyping import Float
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from videxplain.chunks import Chunks
 from videxplain.errors import UnsupportedPairError
+from videxplain.methods.feature_maps import Cam, attribute_cams
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
 
 Grid = tuple[int, int, int]
@@ -102,15 +101,11 @@ class AttentionRollout:
             UnsupportedPairError: If the network has no blocks that can be traced.
         """
         self.check(classifier)
-        size = clips.frames.shape[2:]
-        values = clips.frames.new_empty(len(clips), 1, *size)
 
-        def run(part: slice) -> None:
-            found = _rollout(classifier, clips.frames[part])
-            values[part] = F.interpolate(found, size, mode="trilinear")
+        def make(frames: Frames, _: Targets) -> Cam:
+            return _rollout(classifier, frames)
 
-        Chunks(self.batch_size)(len(clips), run)
-        return Attribution(values[None], target, signed=False)
+        return attribute_cams(clips, target, self.batch_size, make)
 
     def check(self, classifier: Classifier) -> None:
         """Refuse a network before anything is computed.
@@ -131,7 +126,7 @@ def _blocks(net: nn.Module) -> list[nn.Module]:
     return [module for module in net.modules() if isinstance(module, Traceable)]
 
 
-def _rollout(classifier: Classifier, frames: Frames) -> Float[Tensor, "b 1 grid_t grid_h grid_w"]:
+def _rollout(classifier: Classifier, frames: Frames) -> Cam:
     """Shares of the patches that the network begins with."""
     with torch.no_grad(), _calls(classifier.net) as calls:
         classifier(frames)
