@@ -171,19 +171,18 @@ def test_width() -> None:
     ]
     assert all(narrow < wide for narrow, wide in pairwise(counts))
     assert counts[-1] == golden("networks")["i3d_hassony2"]["parameters"]
-    with pytest.raises(ConfigError, match=r"model\.width=0: input should be greater than 0"):
-        api.load_model("i3d", weights="random", width=0)
-    with pytest.raises(ConfigError, match=r"model\.width=1000.0: input should be less than or"):
-        api.load_model("i3d", weights="random", width=1e3)
+
+
+def test_an_unknown_convention_is_told() -> None:
     with pytest.raises(ConfigError, match=r"'hassony': input should be 'hassony2', 'deepmind' or"):
         api.load_model("i3d", weights="random", convention="hassony")
 
 
 def test_published_statistics_are_an_option() -> None:
-    own = api.load_model("i3d", weights="random", width=WIDTH)
+    own = api.load_model("i3d", weights="random")
     frames = torch.zeros(1, 3, 1, 1, 1)
     assert own.black(frames).flatten().tolist() == [-1, -1, -1]
-    published = api.load_model("i3d", weights="random", width=WIDTH, convention="published")
+    published = api.load_model("i3d", weights="random", convention="published")
     assert published.mean.tolist() == pytest.approx([0.43216, 0.394666, 0.37645])
     eps = {m.eps for m in published.net.modules() if isinstance(m, nn.BatchNorm3d)}
     assert eps == {1e-5}

@@ -5,6 +5,7 @@ import os
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.test_i3d import piergiaj_names
 from videxplain import api, catalog
 from videxplain.config import job_hash
 from videxplain.errors import ConfigError, WeightsError
+from videxplain.models import i3d
 from videxplain.models.checkpoints import Checkpoint, cache_folder, file_sha256, git_blob
 from videxplain.models.classifier import VideoClassifier
 from videxplain.models.weights import fill, read_weights
@@ -103,9 +105,14 @@ IMITATIONS: dict[str, tuple[str, str, Imitation]] = {
 }
 
 
-def small(model: str, dataset: str, weights: str) -> VideoClassifier:
-    narrow: dict[str, Any] = {"width": 1 / 16} if model == "i3d" else {}
-    return api.load_model(model, dataset, weights=weights, device="cpu", **narrow)
+@pytest.fixture(autouse=True)
+def narrow_i3d(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its layers and their names, a sixteenth of the channels, and of the time."""
+    monkeypatch.setattr(i3d, "I3D", partial(i3d.I3D, width=1 / 16))
+
+
+def load(model: str, dataset: str, weights: str) -> VideoClassifier:
+    return api.load_model(model, dataset, weights=weights, device="cpu")
 
 
 def logits(classifier: VideoClassifier) -> Tensor:
@@ -121,11 +128,11 @@ def test_imitations_of_published_files_give_the_same_logits(
     tmp_path: Path, name: str, legacy: bool
 ) -> None:
     model, dataset, imitate = IMITATIONS[name]
-    own = small(model, dataset, "random")
+    own = load(model, dataset, "random")
     own.net.load_state_dict(formulas.fill(own.net.state_dict()))
     path = tmp_path / "file.pth"
     torch.save(imitate(own.net.state_dict()), path, _use_new_zipfile_serialization=not legacy)
-    loaded = small(model, dataset, str(path))
+    loaded = load(model, dataset, str(path))
     assert torch.equal(logits(loaded), logits(own))
     assert list(loaded.net.state_dict()) == list(own.net.state_dict())
     assert loaded.weights_sha256 == file_sha256(path)
@@ -134,11 +141,11 @@ def test_imitations_of_published_files_give_the_same_logits(
 @pytest.mark.parametrize("name", ["torchvision", "piergiaj", "TSM"])
 def test_half_precision_is_taken_for_what_it_says(tmp_path: Path, name: str) -> None:
     model, dataset, imitate = IMITATIONS[name]
-    own = small(model, dataset, "random")
+    own = load(model, dataset, "random")
     state = half(formulas.fill(own.net.state_dict()))
     own.net.load_state_dict(state)
     torch.save(imitate(state), tmp_path / "half.pth")
-    loaded = small(model, dataset, str(tmp_path / "half.pth"))
+    loaded = load(model, dataset, str(tmp_path / "half.pth"))
     assert all(
         each.dtype == torch.float32
         for each in loaded.net.state_dict().values()
@@ -164,7 +171,7 @@ def test_tsm_and_tsn_are_told_apart_by_what_they_hold(tmp_path: Path) -> None:
 
 def test_a_layout_brings_the_network_that_it_was_published_with(tmp_path: Path) -> None:
     """Whatever the file is called: the two pad clips of odd sizes in their own ways."""
-    own = formulas.fill(small("i3d", "kinetics", "random").net.state_dict())
+    own = formulas.fill(load("i3d", "kinetics", "random").net.state_dict())
     torch.save(own, tmp_path / "a.pth")
     torch.save(prefixed(piergiaj_names(own), "module."), tmp_path / "b.pth")
     frames = clip(1, 17, 225, 225)
@@ -173,7 +180,7 @@ def test_a_layout_brings_the_network_that_it_was_published_with(tmp_path: Path) 
     for name, convention in (("a", "hassony2"), ("b", "deepmind")):
         path = str(tmp_path / f"{name}.pth")
         loaded, asked = (
-            api.load_model("i3d", weights=path, width=1 / 16, device="cpu", **changes)
+            api.load_model("i3d", weights=path, device="cpu", **changes)
             for changes in (no_changes, {"convention": convention})
         )
         answers[name] = loaded(frames)
@@ -181,7 +188,7 @@ def test_a_layout_brings_the_network_that_it_was_published_with(tmp_path: Path) 
     assert (answers["a"] - answers["b"]).abs().max() > 1e-3
     torch.save({**own, **piergiaj_names(own)}, tmp_path / "both.pth")
     with pytest.raises(WeightsError, match="the same layer twice"):
-        api.load_model("i3d", weights=str(tmp_path / "both.pth"), width=1 / 16)
+        api.load_model("i3d", weights=str(tmp_path / "both.pth"))
 
 
 def test_a_network_may_have_the_prefixes_itself(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt, validate_call
+from pydantic import PositiveInt, validate_call
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -37,7 +37,6 @@ _POOLED: Extent = (2, 7, 7)
 """What the last pooling averages."""
 _LEAST: Extent = (9, 193, 193)
 """Less than this leaves less than that, whatever the padding; some paddings need one more."""
-_WIDEST = 4
 _NARROW = 1e-6
 _USUAL = "hassony2"
 _THEIR_NAMES = ("Conv3d_", "Mixed_")
@@ -205,7 +204,6 @@ def i3d(  # noqa: PLR0913
     checkpoint: Mapping[str, object] | None,
     *,
     convention: Literal["hassony2", "deepmind", "published"] | None,
-    width: Annotated[float, Field(gt=0, le=_WIDEST)],
     frames: PositiveInt,
     size: tuple[PositiveInt, PositiveInt],
     resize: PositiveInt,
@@ -220,7 +218,6 @@ def i3d(  # noqa: PLR0913
         checkpoint: What is known of the file named, None for the others.
         convention: ``hassony2``, ``deepmind`` (colours in [-1, 1], eps 1e-3), or ``published``
             (Kinetics statistics, eps 1e-5); None takes that of the weights' layout.
-        width: Share of the paper's channels, at most 4.
         frames: Frames of a clip; 64 in training.
         size: Height and width of a clip; 224 in training.
         resize: Shorter side before the centre crop; 256 in training.
@@ -234,7 +231,7 @@ def i3d(  # noqa: PLR0913
     file = open_weights(weights, weights_dir, checkpoint)
     chosen = CONVENTIONS[convention or _own_convention(file)]
     names = class_names(pretrain_dataset)
-    net = random_net(partial(I3D, len(names), width, chosen))
+    net = random_net(partial(I3D, len(names), convention=chosen))
     return VideoClassifier(
         net,
         frames=frames,
@@ -285,7 +282,7 @@ def _scaled(channels: Sequence[int], width: float) -> tuple[int, ...]:
 def _try_clip(convention: Convention, frames: int, size: Size) -> None:
     """Refuse a clip that the network cannot take, before any weights are looked for."""
     with torch.device("meta"):  # shapes alone
-        I3D(1, _NARROW, convention).eval()(torch.empty(1, _COLOURS, frames, *size))
+        I3D(1, width=_NARROW, convention=convention).eval()(torch.empty(1, _COLOURS, frames, *size))
 
 
 def _check_extent(clip: Sequence[int], given: Sequence[int], least: Extent) -> None:
