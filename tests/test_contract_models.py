@@ -1,5 +1,9 @@
 """What every network of conf/model must keep, with random weights, for each of its data sets."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from _pytest.mark import ParameterSet
@@ -146,3 +150,29 @@ def test_preprocessing_is_torchvisions(name: str) -> None:
     pixels = torch.from_numpy(fit_pixels(frames.numpy(), classifier.resize, classifier.size))
     colours = (pixels.float() / 255 - classifier.mean) / classifier.std
     torch.testing.assert_close(colours.permute(3, 0, 1, 2), wanted, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"), [("i3d", 1), ("r2plus1d", 2), ("r3d", 2), ("mc3", 2), ("tsm", 8)]
+)
+def test_dense_frames_lie_as_far_apart_as_in_training(name: str, apart: int) -> None:
+    check_distance(api.load_model(name, weights="random", device="cpu", sampling="dense"), apart)
+
+
+def test_the_stride_of_a_network_of_ones_own() -> None:
+    own = {"net": {"_target_": "torch.nn.Identity"}, "sampling": "dense", "stride": 3}
+    section = catalog.section("model", "custom", own)
+    check_distance(catalog.build(section, "model", plugins=["torch"]), 3)
+
+
+def check_distance(classifier: VideoClassifier, apart: int) -> None:
+    asked: list[int] = []
+
+    def read(indices: Sequence[int]) -> np.ndarray:
+        asked.extend(indices)
+        return np.zeros((len(indices), 8, 8, 3), dtype=np.uint8)
+
+    video = replace(shapes(num_clips=1)[0], length=200, read=read, read_truth=None, label=None)
+    classifier.preprocess(video)
+    assert len(asked) == classifier.frames
+    assert set(np.diff(asked)) == {apart}

@@ -73,7 +73,7 @@ class VideoClassifier(nn.Module):
         cam_layout: str = "b c t h w",
         resize: int | Size | None = None,
         sampling: Rule = "uniform",
-        stride: int = 8,
+        stride: int = 2,
         layout: Layout = "b c t h w",
         weights_sha256: str | None = None,
     ) -> None:

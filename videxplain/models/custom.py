@@ -25,6 +25,7 @@ def custom(  # noqa: PLR0913
     std: Sequence[float],
     class_names: Sequence[str] | None,
     sampling: Rule,
+    stride: PositiveInt,
     layout: Layout,
     cam_layer: str | None,
     cam_layout: str,
@@ -43,6 +44,7 @@ def custom(  # noqa: PLR0913
         std: Standard deviation of the same.
         class_names: One a logit, or null.
         sampling: Which frames of a video are seen.
+        stride: Frames between two samples of ``dense``.
         layout: ``b c t h w`` or ``b t c h w``: the axes of the network's input.
         cam_layer: Layer for Grad-CAM, or null.
         cam_layout: Axes of its output.
@@ -67,6 +69,7 @@ def custom(  # noqa: PLR0913
         std=std,
         class_names=class_names,
         sampling=sampling,
+        stride=stride,
         layout=layout,
         cam_layer=cam_layer,
         cam_layout=cam_layout,

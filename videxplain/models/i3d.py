@@ -208,6 +208,7 @@ def i3d(  # noqa: PLR0913
     size: tuple[PositiveInt, PositiveInt],
     resize: PositiveInt,
     sampling: Rule,
+    stride: PositiveInt,
 ) -> VideoClassifier:
     """Build an I3D with the preprocessing of its training.
 
@@ -222,6 +223,7 @@ def i3d(  # noqa: PLR0913
         size: Height and width of a clip; 224 in training.
         resize: Shorter side before the centre crop; 256 in training.
         sampling: Which frames of a video are seen.
+        stride: Frames between two samples of ``dense``; 1 in training, of 25 a second.
 
     Raises:
         ConfigError: If the network cannot take such a clip.
@@ -241,6 +243,7 @@ def i3d(  # noqa: PLR0913
         std=chosen.std,
         class_names=names,
         sampling=sampling,
+        stride=stride,
         cam_layer="mixed_5c",
         weights_sha256=None if file is None else fill(net, file, hassony2_names),
     )

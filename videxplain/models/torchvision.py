@@ -28,6 +28,7 @@ def video_resnet(  # noqa: PLR0913
     *,
     frames: PositiveInt,
     sampling: Rule,
+    stride: PositiveInt,
 ) -> VideoClassifier:
     """Build one of the three with its own preprocessing.
 
@@ -39,6 +40,7 @@ def video_resnet(  # noqa: PLR0913
         checkpoint: What is known of the file named, None for the others.
         frames: Frames of a clip; 16 in training.
         sampling: Which frames of a video are seen.
+        stride: Frames between two samples of ``dense``; 2 of 30 a second in training.
 
     Raises:
         WeightsError: If the weights cannot be had or do not fit.
@@ -55,6 +57,7 @@ def video_resnet(  # noqa: PLR0913
         std=presets.std,
         class_names=class_names(pretrain_dataset),
         sampling=sampling,
+        stride=stride,
         cam_layer="layer4",
         weights_sha256=None if file is None else fill(net, file),
     )
