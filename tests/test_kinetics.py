@@ -70,11 +70,12 @@ def test_layout_is_that_of_the_published_weights(name: str) -> None:
         assert size / 2**20 == pytest.approx(weights.meta["_file_size"], rel=0.01)
 
 
-def test_weights_of_torchvisions_network_are_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["s3d", "mvit_v2_s", "swin3d_t"])
+def test_weights_of_torchvisions_network_are_taken(tmp_path: Path, name: str) -> None:
     torch.manual_seed(1)
-    theirs = get_model("mvit_v2_s").state_dict()
+    theirs = get_model(name).state_dict()
     torch.save(theirs, tmp_path / "weights.pth")
-    found = api.load_model("mvit_v2_s", weights=str(tmp_path / "weights.pth"), device="cpu")
+    found = api.load_model(name, weights=str(tmp_path / "weights.pth"), device="cpu")
     assert found.net.state_dict().keys() == theirs.keys()
     assert all(torch.equal(found.net.state_dict()[key], theirs[key]) for key in theirs)
 
