@@ -19,7 +19,7 @@ from videxplain.errors import UnsupportedPairError
 from videxplain.methods.feature_maps import Cam, attribute_cams
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
 
-Grid = tuple[int, int, int]
+PatchGrid = tuple[int, int, int]
 """Frames, rows and columns of patches."""
 Shares = Float[Tensor, "b tokens"]
 """What each token has of the whole, the class token first; they add up to 1."""
@@ -33,7 +33,7 @@ class Traceable(Protocol):
     and gives tokens and their grid.
     """
 
-    def trace_back(self, shares: Shares, tokens: Tensor, grid: Grid) -> Shares:
+    def trace_back(self, shares: Shares, tokens: Tensor, grid: PatchGrid) -> Shares:
         """Hand what the tokens after the block have to those before it.
 
         Args:
@@ -49,7 +49,7 @@ class _Call(NamedTuple):
 
     block: Traceable
     tokens: Tensor
-    grid: Grid
+    grid: PatchGrid
     length: int
 
 
@@ -143,7 +143,9 @@ def _calls(net: nn.Module) -> Iterator[list[_Call]]:
     """Record what each block is given, in the order of a pass; the hooks go when the block ends."""
     calls: list[_Call] = []
 
-    def record(block: nn.Module, inputs: tuple[Tensor, Grid], output: tuple[Tensor, Grid]) -> None:
+    def record(
+        block: nn.Module, inputs: tuple[Tensor, PatchGrid], output: tuple[Tensor, PatchGrid]
+    ) -> None:
         if isinstance(block, Traceable):
             calls.append(_Call(block, *inputs, output[0].shape[1]))
 

@@ -19,7 +19,7 @@ Mask = Float[Tensor, "t h w"]
 """1 keeps, 0 shows the baseline."""
 
 _Cells = Annotated[int, Field(gt=0, le=256)]
-Grid = tuple[_Cells, _Cells, _Cells]
+CellGrid = tuple[_Cells, _Cells, _Cells]
 """Cells along time, height and width; more than clips have frames, or rows under their mask."""
 
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from videxplain.baselines import Baseline
-from videxplain.methods.masking import Grid, Mask, MaskedCopies
+from videxplain.methods.masking import CellGrid, Mask, MaskedCopies
 from videxplain.scores import ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
@@ -39,7 +39,7 @@ class Occlusion:
         batch_size: Covered clips that the network sees at once.
     """
 
-    grid: Grid = (4, 5, 5)
+    grid: CellGrid = (4, 5, 5)
     strides: PositiveInt = 2
     baseline: Baseline = "zero"
     score: ScoreName = "logit"

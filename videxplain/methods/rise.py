@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from videxplain.baselines import Baseline
-from videxplain.methods.masking import Grid, Mask, MaskedCopies
+from videxplain.methods.masking import CellGrid, Mask, MaskedCopies
 from videxplain.seeding import clip_generator
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
 
@@ -46,7 +46,7 @@ class RISE:
     """
 
     samples: PositiveInt = 500
-    grid: Grid = (4, 7, 7)
+    grid: CellGrid = (4, 7, 7)
     kept: Annotated[float, Field(gt=0, lt=1)] = 0.5
     centred: bool = True
     baseline: Baseline = "zero"

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 from torchvision.models.video.mvit import MultiscaleBlock, Pool
 
-Grid = tuple[int, int, int]
+PatchGrid = tuple[int, int, int]
 """Frames, rows and columns of patches."""
 
 
@@ -24,7 +24,7 @@ class PatchMap(nn.Module):
         grid: What the tokens are a list of, the last axis running fastest.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: PatchGrid) -> None:
         super().__init__()
         self.grid = grid
 
@@ -45,7 +45,7 @@ class TokenNorm(nn.LayerNorm):
         grid: Of the patches.
     """
 
-    def __init__(self, norm: nn.LayerNorm, grid: Grid) -> None:
+    def __init__(self, norm: nn.LayerNorm, grid: PatchGrid) -> None:
         super().__init__(norm.normalized_shape, norm.eps)
         self.patches = PatchMap(grid)
 
@@ -69,7 +69,7 @@ class TokenBlock(MultiscaleBlock):  # type: ignore[misc]
         frames, height, width = input_size
         self.norm1: nn.LayerNorm = TokenNorm(self.norm1, (frames, height, width))
 
-    def trace_back(self, shares: Tensor, tokens: Tensor, grid: Grid) -> Tensor:
+    def trace_back(self, shares: Tensor, tokens: Tensor, grid: PatchGrid) -> Tensor:
         """Hand what the tokens after the block have to those before it, the shortcut's half first.
 
         See `videxplain.methods.attention_rollout.AttentionRollout` for the formula.
@@ -85,7 +85,7 @@ class TokenBlock(MultiscaleBlock):  # type: ignore[misc]
             attended = self._trace_attention(shares / 2, normed, grid)
         return _trace_max_pool(self.pool_skip, shares / 2, skipped, grid) + attended
 
-    def _trace_attention(self, shares: Tensor, normed: Tensor, grid: Grid) -> Tensor:
+    def _trace_attention(self, shares: Tensor, normed: Tensor, grid: PatchGrid) -> Tensor:
         through_query = torch.zeros_like(shares)
         if self.attn.residual_pool:
             through_query = shares / 2
@@ -121,7 +121,7 @@ class _Softmaxes(TorchFunctionMode):
         return given
 
 
-def _trace_max_pool(pool: Pool | None, shares: Tensor, tokens: Tensor, grid: Grid) -> Tensor:
+def _trace_max_pool(pool: Pool | None, shares: Tensor, tokens: Tensor, grid: PatchGrid) -> Tensor:
     """To the tokens that the channels were taken from: the gradient of a max-pool is their mark."""
     if pool is None:
         return shares
@@ -134,7 +134,7 @@ def _trace_max_pool(pool: Pool | None, shares: Tensor, tokens: Tensor, grid: Gri
     return mean
 
 
-def _trace_convolution(pool: Pool | None, shares: Tensor, grid: Grid) -> Tensor:
+def _trace_convolution(pool: Pool | None, shares: Tensor, grid: PatchGrid) -> Tensor:
     """To the tokens in each window, by the mean absolute weight; the class token is not pooled."""
     if pool is None:
         return shares

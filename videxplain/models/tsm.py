@@ -27,7 +27,7 @@ from videxplain.sampling import Rule
 from videxplain.types import Logits
 from videxplain.words import counted
 
-_SHIFTED = 8  # one channel in 8 looks ahead and one in 8 looks back
+_FOLDS = 8  # one channel in 8 looks ahead and one in 8 looks back
 _FEATURES = 2048
 _FIRST_BLOCK = "base_model.layer1.0"
 _SIDE = 224
@@ -46,26 +46,26 @@ def shift_in_time(features: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c 
 
     Channels ``[0, c / 8)`` take the next frame, ``[c / 8, c / 4)`` the previous one, the rest stay.
     """
-    shifted: Tensor = _Shift.apply(features)
+    shifted: Tensor = _ShiftFunction.apply(features)
     return shifted
 
 
-class _Shift(torch.autograd.Function):
+class _ShiftFunction(torch.autograd.Function):
     """The shift and its gradient, which is the shift with past and future exchanged."""
 
     @staticmethod
     def forward(_: Any, features: Tensor) -> Tensor:  # noqa: ANN401
-        fold = features.shape[2] // _SHIFTED
-        return _shifted(features, slice(fold), slice(fold, 2 * fold))
+        fold = features.shape[2] // _FOLDS
+        return _take_from_neighbours(features, slice(fold), slice(fold, 2 * fold))
 
     @staticmethod
     @once_differentiable
     def backward(_: Any, slopes: Tensor) -> Tensor:  # noqa: ANN401
-        fold = slopes.shape[2] // _SHIFTED
-        return _shifted(slopes, slice(fold, 2 * fold), slice(fold))
+        fold = slopes.shape[2] // _FOLDS
+        return _take_from_neighbours(slopes, slice(fold, 2 * fold), slice(fold))
 
 
-def _shifted(features: Tensor, ahead: slice, back: slice) -> Tensor:
+def _take_from_neighbours(features: Tensor, ahead: slice, back: slice) -> Tensor:
     """A copy in which some channels come from the next frame, some from the one before."""
     shifted = features.clone()
     shifted[:, :-1, ahead] = features[:, 1:, ahead]
@@ -75,7 +75,7 @@ def _shifted(features: Tensor, ahead: slice, back: slice) -> Tensor:
     return shifted
 
 
-class _Shifted(nn.Module):
+class _ShiftedConvolution(nn.Module):
     """A convolution that is fed with shifted channels."""
 
     def __init__(self, net: nn.Module, frames: int) -> None:
@@ -112,7 +112,7 @@ class TSM(nn.Module):
             self.add_module(name, nn.Linear(_FEATURES, classes))
         for block in self.base_model.modules():
             if shift and isinstance(block, Bottleneck):
-                block.conv1 = _Shifted(block.conv1, frames)
+                block.conv1 = _ShiftedConvolution(block.conv1, frames)
 
     def forward(self, frames: Float[Tensor, "b t c h w"]) -> Logits:
         """Class scores of one head; note the layout, frames before colours.
