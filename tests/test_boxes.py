@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.commands import Run, runner
-from videxplain import cli
+from tests.outputs import results
+from videxplain import cli, evaluate_cli
 from videxplain.data.files import find_videos
 from videxplain.errors import DataError
 
@@ -86,3 +87,43 @@ def test_boxes_are_measured_against(
     a, b = (line for line in ran.out.splitlines() if line.startswith(("a  ", "b.c  ")))
     assert a.split()[-2] == "1.000"
     assert b.split()[-2:] == ["-", "-"]
+
+
+def test_other_boxes_are_another_job(
+    videos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same file with other lines; what was measured against the old ones is not mixed."""
+    monkeypatch.chdir(tmp_path)
+    run: Run = runner("videxplain", cli.main, monkeypatch, capsys)
+    evaluate: Run = runner("videxplain-evaluate", evaluate_cli.main, monkeypatch, capsys)
+    path = boxes(tmp_path, *(f"a,{frame},15,7,25,17" for frame in range(10)))
+    asked = (
+        *("data=files", f"videos_dir={videos}", f"data.boxes={path}", "target=predicted"),
+        *("method=center", "metrics=[pointing_game]"),
+    )
+    assert "1.000" in run(*asked).out
+    (first,) = results()
+    assert "already done" in run(*asked).out
+    boxes(tmp_path, *(f"a,{frame},9,0,13,4" for frame in range(10)))
+    ran = evaluate(str(first.parent), "metrics=[energy_inside]")
+    assert ran.code == 2
+    assert "with the data.boxes that it had" in ran.err
+    assert "0.000" in run(*asked).out
+    assert len(results()) == 2
+
+
+def test_boxes_in_frames_that_are_not_seen_are_told(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = find_videos(str(videos), boxes=boxes(tmp_path, "a,2,3,5,10,8"))
+    assert first.read_truth is not None
+    assert second.read_truth is not None
+    assert not first.read_truth([0, 1]).any()
+    assert not second.read_truth([0, 1]).any()
+    assert caplog.messages == ["no box of a lies in a frame that the network sees (0, 1)"]
+    caplog.clear()
+    assert first.read_truth([1, 2]).any()
+    assert not caplog.messages

@@ -45,8 +45,8 @@ _CUT = ("batch_size", _SHARD)
 """Keys that say in which pieces the work is done."""
 _AREAS = "perturb_area"
 """Key of a method that searches masks; of others ``map_area`` cuts them."""
-_PATHS = ("videos_dir", "boxes")
-"""Keys of the data that are told apart by the place they name."""
+_PLACE, _CONTENT = "videos_dir", "boxes"
+"""Keys of the data that are told apart by the place that they name, and by what the file says."""
 _FOLDER_NAME = re.compile(r"[\w-][\w.-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
 
@@ -186,11 +186,24 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
     read["metrics"] = {name: uncut(metric) for name, metric in metrics.items()}
     if not searched_areas(config) and config.get("map_area"):
         read["cut"] = [config["map_area"], config["polarity"]]
-    for key in _PATHS:
-        if config["data"].get(key) is not None:
-            read["data"][key] = str(Path(config["data"][key]).expanduser().resolve())
+    if config["data"].get(_PLACE) is not None:
+        read["data"][_PLACE] = str(_absolute(config["data"][_PLACE]))
+    if config["data"].get(_CONTENT) is not None:
+        read["data"][_CONTENT] = _digest(_absolute(config["data"][_CONTENT]))
     text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _digest(path: Path) -> str | None:
+    """Of a file's content; None if it cannot be read, which is told where it is."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def uncut(part: Mapping[str, Any]) -> dict[str, Any]:

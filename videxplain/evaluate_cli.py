@@ -59,10 +59,12 @@ def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
         try:
             evaluate(job.folder, job.outcome, metrics, root, plugins)
         except VidexplainError as error:  # the others can be measured all the same
-            refused.append(str(error))
+            where = "" if str(job.folder) in str(error) else f"{job.folder}: "
+            refused.append(f"{where}{error}")
     tqdm.write(f"Summary: {write_summary(folder)}")
+    tqdm.write("videxplain-report and videxplain-sweep compare show the new numbers")
     if refused:
-        raise OutputError("; ".join(refused))
+        raise OutputError("\n".join(refused))
 
 
 def _section(name: str, keys: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapping[str, Any]:

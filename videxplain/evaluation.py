@@ -86,7 +86,8 @@ def _check_folder(folder: Path, outcome: Outcome) -> None:
     if wanted != folder.name:
         message = (
             f"{folder} is the result of another configuration than its result.json says "
-            f"(that is {wanted}): run it in the folder where the job ran, or explain anew"
+            f"(that is {wanted}): run it in the folder where the job ran, with the data.boxes that "
+            "it had, or explain anew"
         )
         raise OutputError(message)
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from videxplain import targets
 from videxplain.accounts import LOG
 from videxplain.chunks import Chunks, logits_of
-from videxplain.errors import DataError
+from videxplain.errors import ConfigError, DataError
 from videxplain.job import Job
 from videxplain.measuring import Measuring
 from videxplain.types import Attribution, Clips, Record, Sink, Video
@@ -65,6 +65,7 @@ def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Re
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
     target = targets.resolve(job.config["target"], job.classifier, clips, logits)
     attribution = job.method(job.classifier, clips, target)
+    _check_shape(attribution, clips, job.choice("method"))
     _check_finite(attribution, clips, job.choice("method"))
     measuring = Measuring(job.classifier, job.method, job.metrics)
     cut_at, polarity = job.config["map_area"], job.config["polarity"]
@@ -72,6 +73,22 @@ def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Re
     for sink in sinks:
         sink.write(records, clips, attribution)
     return records
+
+
+def _check_shape(attribution: object, clips: Clips, method: str) -> None:
+    """A method of the user's own may give something else, which metrics would stumble over."""
+    batch, _, *extent = clips.frames.shape
+    if not isinstance(attribution, Attribution):
+        message = f"{method} returns {type(attribution).__name__}: let it return an Attribution"
+        raise ConfigError(message)
+    areas, found = len(attribution.areas or [None]), tuple(attribution.values.shape)
+    if found not in [(areas, batch, channels, *extent) for channels in (1, 3)]:
+        wanted = (areas, batch, "1 or 3", *extent)
+        message = (
+            f"{method} returns values of shape {found}: give a b c t h w (areas, clips, channels, "
+            f"frames, rows, columns), here ({', '.join(map(str, wanted))})"
+        )
+        raise ConfigError(message)
 
 
 def _check_finite(attribution: Attribution, clips: Clips, method: str) -> None:

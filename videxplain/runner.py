@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,13 +105,16 @@ def _run(job: Job, sweep: str | None) -> Result:
     finished = None if overwrite else job.kept(job.videos)
     closed = job.sink.closed([video.name for video in job.videos])
     if closed is not None and finished is not None:
-        log.info("already done: %s (overwrite=true computes it again)", closed)
+        log.info(
+            "already done, by the names of its clips: %s (overwrite=true computes it again)", closed
+        )
         return Result(folder, closed, finished)
     job.sink.reopen(overwrite=overwrite)
     with status(account), told_once(), _sinks(job, sweep) as sinks:
         _announce(job, overwrite=overwrite)
         start = time.perf_counter()
         records = explain_all(job, sinks)
+        _tell_moving(job, records)
         seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
         outcome = _outcome(job, records, seconds)
         for sink in sinks:
@@ -133,6 +137,17 @@ def _announce(job: Job, *, overwrite: bool) -> None:
         if len(unlabelled) > 1:
             rest = "have no label: their predictions are explained"
         log.info("%s %s", first_of(unlabelled), rest)
+
+
+def _tell_moving(job: Job, records: Sequence[Record]) -> None:
+    """Warn of masks that had not come to rest, which may keep more than they were asked to."""
+    moving = sum(math.isnan(record.metrics.get("converged_at", 0.0)) for record in records)
+    if moving and config.searched_areas(job.config):
+        log.info(
+            "%d of %s still moved when the search ended, and may keep more than was asked for: "
+            "give a larger num_iter, and look at the visible area",
+            *(moving, counted(len(records), "mask")),
+        )
 
 
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:

@@ -1,6 +1,7 @@
 """Evidence that somebody marked: boxes in the frames of the user's own videos."""
 
 import csv
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,8 @@ from jaxtyping import Bool
 
 from videxplain.errors import DataError
 from videxplain.types import Video
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("clip", "frame", "x0", "y0", "x1", "y1")
 
@@ -70,6 +73,9 @@ def _truth(video: Video, boxes: Boxes, indices: Sequence[int]) -> Bool[np.ndarra
     for place, index in enumerate(indices):
         for box in boxes.get(index, ()):
             truth[place, box.y0 : box.y1, box.x0 : box.x1] = True
+    if boxes and not truth.any():
+        seen = ", ".join(map(str, indices))
+        log.warning("no box of %s lies in a frame that the network sees (%s)", video.name, seen)
     return truth
 
 

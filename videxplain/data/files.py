@@ -80,7 +80,8 @@ def _open_all(root: Path, clips: list[Path]) -> list[Video]:
             mistakes.append(str(error))
     if mistakes:
         more = f"\nand {len(mistakes) - _NAMED} more" if len(mistakes) > _NAMED else ""
-        raise DataError("\n".join(mistakes[:_NAMED]) + more)
+        rest = "\nnothing is explained yet: take these away, or mend them" if videos else ""
+        raise DataError("\n".join(mistakes[:_NAMED]) + more + rest)
     return videos
 
 

@@ -52,7 +52,7 @@ def _said(rows: pl.DataFrame, reliability: pl.DataFrame) -> str:
             continue
         sentences.append(
             f"Reliability: better than random in {row['better_than_random']:.0%} of "
-            f"{row['pairs']} pairs of clip and method."
+            f"{row['pairs']} pairs of clip and method, one an area."
         )
         if not math.isnan(row["consistency"]):
             sentences.append(

@@ -47,7 +47,7 @@ videxplain.comparison = async (view) => {
     const { higher_is_better: better, citation } = told.metrics[metric] ?? {};
     const direction = better === true ? "Higher is better." : better === false ? "Lower is better." : "Neither more nor less is better.";
     const judged = own(told.reliability).find((row) => row.metric === metric);
-    const trust = !judged ? "" : ` Better than random in ${percent(judged.better_than_random)} % of ${judged.pairs} pairs of clip and method${judged.low === null ? "" : ` [${percent(judged.low)}, ${percent(judged.high)}]`}.`
+    const trust = !judged ? "" : ` Better than random in ${percent(judged.better_than_random)} % of ${judged.pairs} pairs of clip and method, one an area${judged.low === null ? "" : ` [${percent(judged.low)}, ${percent(judged.high)}]`}.`
       + (judged.reliable === false ? " It cannot tell these methods from noise." : judged.reliable === null ? " These are too few clips to tell whether it can be trusted." : "");
     const agreed = judged?.consistency ?? null;
     const ranked = agreed === null ? "" : ` Consistency of the clips' rankings of the methods ${number(agreed, 2)}.`;

@@ -9,7 +9,7 @@ videxplain.overview = async (view) => {
     .map((state) => `${told.jobs.filter((job) => job.state === state).length} ${state}`);
   const place = element("div"), order = {};
   const columns = [
-    ["state", "State"], ["model", "Model"], ["pretrain_dataset", "Data set"], ["setting", "Setting"],
+    ["state", "State"], ["model", "Model"], ["pretrain_dataset", "Trained on"], ["setting", "Setting"],
     ["method", "Method"], ["clips", "Clips"], ["seconds", "Seconds"], ["error", "Why"], ["command", "Command"], ["folder", "Folder"],
   ].map(([key, title]) => ({
     title,
@@ -30,7 +30,7 @@ videxplain.overview = async (view) => {
   view.replaceChildren(
     element("h1", {}, "Overview"),
     element("p", {}, element("code", {}, told.folder), `, made ${told.made}: ${counts.join(", ")}.`),
-    element("div", { class: "controls" }, filter("state", "State"), filter("model", "Model"), filter("pretrain_dataset", "Data set"), filter("method", "Method"),
+    element("div", { class: "controls" }, filter("state", "State"), filter("model", "Model"), filter("pretrain_dataset", "Trained on"), filter("method", "Method"),
       element("label", { class: "field" }, "Search", search)),
     place,
     element("p", { class: "quiet" }, Object.entries(told.versions).map(([name, version]) => `${name} ${version}`).join(", ")));
