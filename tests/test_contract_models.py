@@ -13,10 +13,15 @@ from videxplain import api, catalog
 from videxplain.data.shapes import shapes
 from videxplain.hooks import capture
 from videxplain.models.classifier import VideoClassifier
-from videxplain.models.kinetics import KINDS
+from videxplain.models.torchvision import KINDS
 from videxplain.types import Clips
 
-LARGE = {"i3d", "tsm", *KINDS}
+TORCHVISIONS = [
+    model
+    for model in catalog.names("model")
+    if catalog.section("model", model).get("network") in KINDS
+]
+LARGE = {"i3d", "tsm", *TORCHVISIONS} - {"r2plus1d", "r3d", "mc3"}
 """Networks that take too long to be run whenever the tests are."""
 
 
@@ -135,7 +140,7 @@ def test_golden_gradient(small: VideoClassifier) -> None:
     assert_stats(found.values, wanted, atol=1e-3 * max(abs(wanted["min"]), wanted["max"]))
 
 
-@pytest.mark.parametrize("name", ["r2plus1d", "r3d", "mc3", *KINDS])
+@pytest.mark.parametrize("name", TORCHVISIONS)
 def test_preprocessing_is_torchvisions(name: str) -> None:
     from torchvision.models import get_model_weights
 

@@ -1,4 +1,4 @@
-"""S3D, MViT and Video Swin: what torchvision publishes of them, and what this package adds."""
+"""Networks of torchvision: what it publishes of them, and what this package adds."""
 
 import re
 from pathlib import Path
@@ -17,16 +17,17 @@ from videxplain.hooks import capture
 from videxplain.models.cam_layers import cam_layers
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import VideoClassifier
-from videxplain.models.kinetics import KINDS, KineticsClassifier, check_clip
 from videxplain.models.mvit import TokenBlock
+from videxplain.models.torchvision import KINDS, Name, TorchvisionClassifier, check_clip
 from videxplain.types import Clips
 
 NAMES = list(KINDS)
+MODELS = [name.removesuffix("_18") for name in NAMES]
 SMALL = ["mvit_v1", "mvit_v2", "swin3d"]
 KINDS_OF_MVIT = pytest.mark.parametrize("kind", [LIKE_V1, LIKE_V2], ids=["v1", "v2"])
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=MODELS)
 def large(request: pytest.FixtureRequest) -> VideoClassifier:
     """With weights under which signals neither die nor explode; Swin with shorter clips."""
     fewer: dict[str, Any] = (
@@ -42,9 +43,10 @@ def little(request: pytest.FixtureRequest) -> VideoClassifier:
     return small_classifier(request.param)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_files_are_those_that_torchvision_publishes(name: str) -> None:
-    section = catalog.section("model", name)
+@pytest.mark.parametrize(("model", "name"), list(zip(MODELS, NAMES, strict=True)))
+def test_files_are_those_that_torchvision_publishes(model: str, name: Name) -> None:
+    section = catalog.section("model", model)
+    assert section["network"] == name
     published = {each.name.lower(): each for each in get_model_weights(name)}
     assert list(section["checkpoints"]) == list(published)
     for key, file in section["checkpoints"].items():
@@ -56,7 +58,7 @@ def test_files_are_those_that_torchvision_publishes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_layout_is_that_of_the_published_weights(name: str) -> None:
+def test_layout_is_that_of_the_published_weights(name: Name) -> None:
     """No file is at hand: names and shapes are torchvision's, whose number of weights is told."""
     with torch.device("meta"):
         ours = get_model(name, **KINDS[name].parts)
@@ -90,7 +92,7 @@ def test_the_map_on_the_way_changes_nothing(kind: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_logits_are_torchvisions(large: VideoClassifier) -> None:
-    assert isinstance(large, KineticsClassifier)
+    assert isinstance(large, TorchvisionClassifier)
     theirs = get_model(large.network).eval()
     theirs.load_state_dict(large.net.state_dict())
     frames = clip(1, large.frames, *large.size)
@@ -99,7 +101,7 @@ def test_logits_are_torchvisions(large: VideoClassifier) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_smallest_clips_are_taken_and_smaller_ones_told(name: str) -> None:
+def test_the_smallest_clips_are_taken_and_smaller_ones_told(name: Name) -> None:
     kind = KINDS[name]
     with torch.device("meta"):
         net = get_model(name, num_classes=3).eval()
@@ -170,7 +172,7 @@ def test_no_later_layer_of_mvit_has_a_gradient_at_its_patches(kind: dict[str, An
 
 
 @pytest.mark.parametrize("name", ["mvit_v1_b", "mvit_v2_s"])
-def test_mvit_has_no_later_block(name: str) -> None:
+def test_mvit_has_no_later_block(name: Name) -> None:
     with torch.device("meta"):
         net = get_model(name, **KINDS[name].parts)
     assert KINDS[name].cam_layer == f"blocks.{len(net.blocks) - 1}.norm1.patches"
