@@ -13,7 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 from tests.formulas import clip, fill, golden
 from videxplain import api
 from videxplain.errors import ConfigError
-from videxplain.models.i3d import CONVENTIONS, I3D, Extent, hassony2_names
+from videxplain.models.extents import Extent
+from videxplain.models.i3d import CONVENTIONS, I3D, hassony2_names
 from videxplain.words import counted
 
 WIDTH = 1 / 16

@@ -24,7 +24,7 @@ from videxplain.models.checkpoints import (
     file_sha256,
     git_blob,
 )
-from videxplain.words import counted
+from videxplain.models.extents import described
 
 _MEGABYTE = 1e6
 
@@ -170,12 +170,11 @@ def _info(arguments: argparse.Namespace) -> None:
     classifier = api.load_model(
         arguments.model, arguments.pretrain_dataset, weights="random", device="cpu"
     )
-    height, width = classifier.size
     parameters = sum(each.numel() for each in classifier.net.parameters())
     facts = {
         "parameters": f"{parameters:,}",
         "classes": len(classifier.class_names),
-        "clip": f"{counted(classifier.frames, 'frame')} of {height} x {width} pixels",
+        "clip": described((classifier.frames, *classifier.size)),
         "sampling": classifier.sampling,
         "resize": classifier.resize or "to cover the clip",
         "mean, std": f"{_numbers(classifier.mean.tolist())}, {_numbers(classifier.std.tolist())}",

@@ -16,6 +16,7 @@ from torch import nn
 from videxplain.errors import ConfigError, DataError, unknown_name
 from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
+from videxplain.models.extents import described
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
 from videxplain.targets import class_index, find_class, label_index
@@ -175,8 +176,8 @@ class VideoClassifier(nn.Module):
                 count = self(self.blank_clip()).shape[1]
         except Exception as error:  # whatever somebody's network raises
             message = (
-                f"the network breaks on a blank clip of {self.frames} frames of "
-                f"{self.size[0]} x {self.size[1]} pixels, given as {self.layout} "
+                "the network breaks on a blank clip of "
+                f"{described((self.frames, *self.size))}, given as {self.layout} "
                 f"({type(error).__name__}: {error}): set frames, size and layout as it needs them"
             )
             raise ConfigError(message) from error

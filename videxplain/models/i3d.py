@@ -17,18 +17,15 @@ from pydantic import PositiveInt, validate_call
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from videxplain.errors import ConfigError, WeightsError
+from videxplain.errors import WeightsError
 from videxplain.models.build import open_weights, random_net
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import KINETICS_MEAN, KINETICS_STD, VideoClassifier
+from videxplain.models.extents import Extent, is_below, refuse_small
 from videxplain.models.preprocessing import Size
 from videxplain.models.weights import WeightsFile, fill
 from videxplain.sampling import Rule
 from videxplain.types import Frames, Logits
-from videxplain.words import counted
-
-Extent = tuple[int, int, int]
-"""Frames, rows, columns."""
 
 _COLOURS = 3
 _AXES = "thw"
@@ -36,7 +33,9 @@ _HALF = (0.5, 0.5, 0.5)
 _POOLED: Extent = (2, 7, 7)
 """What the last pooling averages."""
 _LEAST: Extent = (9, 193, 193)
-"""Less than this leaves less than that, whatever the padding; some paddings need one more."""
+"""Less than this leaves less than that, whatever the padding."""
+_ENOUGH: Extent = (10, 194, 194)
+"""What is told: some paddings need one more."""
 _NARROW = 1e-6
 _USUAL = "hassony2"
 _THEIR_NAMES = ("Conv3d_", "Mixed_")
@@ -186,12 +185,14 @@ class I3D(nn.Module):
             ConfigError: If a clip is too short or too small for the last pooling.
         """
         clip = frames.shape[2:]
-        _check_extent(clip, clip, _LEAST)
+        if is_below(clip, _LEAST):
+            refuse_small("I3D", clip, _ENOUGH)
         *trunk, head = self.children()
         features = frames
         for layer in trunk:
             features = layer(features)
-        _check_extent(clip, features.shape[2:], _POOLED)
+        if is_below(features.shape[2:], _POOLED):
+            refuse_small("I3D", clip, _ENOUGH)
         logits: Tensor = head(F.avg_pool3d(features, _POOLED, stride=1)).mean(dim=(2, 3, 4))
         return logits
 
@@ -286,14 +287,3 @@ def _try_clip(convention: Convention, frames: int, size: Size) -> None:
     """Refuse a clip that the network cannot take, before any weights are looked for."""
     with torch.device("meta"):  # shapes alone
         I3D(1, width=_NARROW, convention=convention).eval()(torch.empty(1, _COLOURS, frames, *size))
-
-
-def _check_extent(clip: Sequence[int], given: Sequence[int], least: Extent) -> None:
-    """Refuse a clip of which less is given to a layer than it takes."""
-    if any(size < wanted for size, wanted in zip(given, least, strict=True)):
-        frames, height, width = clip
-        message = (
-            f"I3D cannot take {counted(frames, 'frame')} of {height} x {width} pixels: "
-            "give at least 10 frames and 194 pixels a side (16 frames of 224 x 224 are usual)"
-        )
-        raise ConfigError(message)

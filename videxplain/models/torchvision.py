@@ -23,14 +23,12 @@ from videxplain.errors import ConfigError
 from videxplain.models.build import open_weights, random_net
 from videxplain.models.class_names import class_names
 from videxplain.models.classifier import VideoClassifier
+from videxplain.models.extents import Extent, described, is_below, refuse_small
 from videxplain.models.mvit import TokenBlock
 from videxplain.models.weights import fill
 from videxplain.sampling import Rule
 from videxplain.types import Frames, Logits
-from videxplain.words import counted
 
-Extent = tuple[int, int, int]
-"""Frames, rows, columns."""
 Name = Literal[
     "r2plus1d_18",
     "r3d_18",
@@ -176,19 +174,10 @@ def check_clip(network: Name, *extent: int) -> None:
     kind = KINDS[network]
     if kind.only is not None and extent != kind.only:
         message = (
-            f"{network} takes {_clip(kind.only)} and no others, for its weights hold a position "
-            f"for each patch of these: not {_clip(extent)}; leave frames and size as they are"
+            f"{network} takes {described(kind.only)} and no others, for its weights hold a "
+            f"position for each patch of these: not {described(extent)}; leave frames and size as "
+            "they are"
         )
         raise ConfigError(message)
-    if any(given < least for given, least in zip(extent, kind.least, strict=True)):
-        frames, *size = kind.least
-        message = (
-            f"{network} cannot take {_clip(extent)}: give at least {counted(frames, 'frame')} and "
-            f"{max(size)} pixels a side"
-        )
-        raise ConfigError(message)
-
-
-def _clip(extent: tuple[int, ...]) -> str:
-    frames, height, width = extent
-    return f"{counted(frames, 'frame')} of {height} x {width} pixels"
+    if is_below(extent, kind.least):
+        refuse_small(network, extent, kind.least)
