@@ -199,6 +199,7 @@ MISTAKES = {
     "device 0": (["device=0"], "device=0: give auto, cuda, cpu, mps"),
     "no plugins": (["plugins=null"], "plugins=None: give a list"),
     "negative seed": (["seed=-1"], "data.seed=-1: input should be greater than or equal to 0"),
+    "a word for a seed": (["seed=true"], "seed=True: give a whole number"),
     "overwrite maybe": (["overwrite=maybe"], "overwrite='maybe': give true or false"),
     "keys of auto": (
         ["data.num_clips=1"],

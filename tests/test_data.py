@@ -91,6 +91,12 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path, names: list[s
     assert indices_seen(video.read(range(len(names)))) == list(range(len(names)))
 
 
+def test_a_path_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_frames(tmp_path / "ironing-a", ["1.png"])
+    assert read_video("~/ironing-a").name == "ironing-a"
+
+
 def test_a_folder_of_everything(tmp_path: Path) -> None:
     write_frames(tmp_path / "ironing-a", ["1.png"])
     write_frames(tmp_path / "no label", ["1.png"])

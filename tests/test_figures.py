@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from videxplain.errors import OutputError
+from videxplain.errors import ConfigError, OutputError
 from videxplain.figures import overlay
 from videxplain.types import Attribution, Clips
 
@@ -62,6 +62,32 @@ def test_other_suffixes_are_refused(tmp_path: Path) -> None:
     figure = overlay(clips(), Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,)))
     with pytest.raises(OutputError, match=r"use one of \.gif, \.jpg, \.png, \.webp"):
         figure.save(tmp_path / "clip.mp4")
+
+
+def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+    figure = overlay(clips(), Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,)))
+    figure.save(tmp_path / "new" / "folder" / "clip.png")
+    assert (tmp_path / "new" / "folder" / "clip.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"clip": 1}, "clip=1: the attribution has 1 clip, give one from 0 to 0"),
+        ({"clip": -2}, "clip=-2: the attribution has 1 clip, give one from 0 to 0"),
+        ({"area": 3}, "area=3: the attribution has 2 areas, give one from 0 to 1"),
+    ],
+)
+def test_a_clip_or_area_that_is_not_there(place: dict[str, int], told: str) -> None:
+    found = Attribution(torch.zeros(2, 1, 1, 4, 20, 30), TARGET, areas=(0.1, 0.2))
+    with pytest.raises(ConfigError, match=told):
+        overlay(clips(), found, **place)  # type: ignore[arg-type]
+
+
+def test_an_attribution_of_other_clips() -> None:
+    found = Attribution(torch.zeros(1, 2, 1, 4, 20, 30), torch.tensor([0, 0]), areas=(0.1,))
+    with pytest.raises(ConfigError, match="an attribution of 2 clips for 1 clip: give the clips"):
+        overlay(clips(), found)
 
 
 def test_clips_made_from_tensors_have_pictures_too() -> None:

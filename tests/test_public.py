@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -58,6 +59,24 @@ def test_ready_tensors() -> None:
     assert vx.Clips(frames).names == ("clip-0000", "clip-0001")
     with pytest.raises(ConfigError, match="1 name for 2 clips"):
         vx.Clips(frames, labels, ("first",))
+
+
+@pytest.mark.parametrize(
+    ("part", "given"),
+    [
+        ("labels", torch.tensor([1])),
+        ("pixels", np.zeros((1, 4, 8, 8, 3), dtype=np.uint8)),
+        ("pixels", np.zeros((2, 4, 8, 16, 3), dtype=np.uint8)),
+        ("truth", torch.zeros(3, 4, 8, 8, dtype=torch.bool)),
+        ("truth", torch.zeros(2, 1, 8, 8, dtype=torch.bool)),
+    ],
+)
+def test_parts_that_do_not_belong_to_the_frames(
+    part: str, given: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
+    with pytest.raises(ConfigError, match=rf"{part} of shape .* for frames of shape .*: give"):
+        vx.Clips(clip(2, 4, 8, 8), **{part: given})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

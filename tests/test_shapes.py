@@ -1,5 +1,8 @@
 """The clips made on the spot, and the two networks that read them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from torch import Tensor
 
 from videxplain import api
 from videxplain.data.shapes import DIRECTIONS, FRAMES, SIZE, shape_clip, shapes
+from videxplain.errors import ConfigError
 from videxplain.models import tiny
 from videxplain.models.classifier import VideoClassifier
 from videxplain.models.preprocessing import normalise
@@ -50,6 +54,19 @@ def test_labels_and_names() -> None:
     for video in videos:
         assert str(video.label) == video.name.split("-")[0]
     assert (DIRECTIONS, FRAMES, SIZE) == (tiny.CLASS_NAMES, tiny.FRAMES, tiny.SIZE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"num_clips": 0}, "data.num_clips=0: input should be greater than 0"),
+        ({"num_clips": "many"}, "data.num_clips='many': input should be a valid integer"),
+        ({"seed": -1}, "data.seed=-1: input should be greater than or equal to 0"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(changes: Mapping[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        shapes(**changes)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -156,6 +156,15 @@ def test_clips_do_not_depend_on_their_batch(light: VideoClassifier) -> None:
             assert alone.of(area, 0) == both.of(area, index)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_clip_that_is_no_numbers_spoils_no_other(light: VideoClassifier, value: float) -> None:
+    frames = torch.cat([coloured().frames, coloured().frames])
+    frames[0, 0, 0, 5, 5] = value
+    given = Attribution(noise(1, 2, 1, 1, SIDE, SIDE), TARGET.expand(2))
+    found = SupervoxelInsertionAUC(num_segments=FOUR)(light, Clips(frames), given)
+    assert found.isfinite().tolist() == [[False, True]]
+
+
 def test_pictures_are_divided_where_there_are_some() -> None:
     """They are what people see; the network's colours serve clips made from tensors."""
     drawn = (255 * coloured().frames).round().to(torch.uint8)

@@ -16,11 +16,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
-from videxplain import pydantic_words
 from videxplain.errors import ConfigError, UnknownKeyError, unknown_name
 from videxplain.model_choice import Section, check_pair, choose_weights
+from videxplain.pydantic_words import in_our_words
 
 PACKAGE = "videxplain"
 _TARGET = "_target_"
@@ -202,10 +201,8 @@ def _call(target: Any, arguments: dict[str, Any], where: str) -> Any:  # noqa: A
     if missing:
         message = f"{where}.{missing[0]} has no value: give {where}.{missing[0]}=<value>"
         raise ConfigError(message)
-    try:
+    with in_our_words(where):
         return target(**arguments)
-    except ValidationError as error:
-        raise ConfigError(pydantic_words.in_words(error, where)) from error
 
 
 def _check_targets(part: Any, where: str, plugins: Sequence[str]) -> None:  # noqa: ANN401

@@ -10,9 +10,11 @@ from einops import rearrange
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from videxplain.errors import ConfigError
 from videxplain.filters import PYRAMIDS, largest, perturb
 from videxplain.panels import Figure, Panels
 from videxplain.types import Attribution, Clips, Polarity, Record
+from videxplain.words import counted
 
 Heat = Float[np.ndarray, "t h w"]
 """In [0, 1]."""
@@ -58,13 +60,35 @@ def overlay(  # noqa: PLR0913
 
     Returns:
         What can be saved as an animation or as a strip of frames.
+
+    Raises:
+        ConfigError: If there is no such clip, area or polarity, or the attribution is one of other
+            clips.
     """
+    _check_place(clips, attribution, clip, area)
     frames = pictures(clips, clip)
     values, scale = heat(attribution, clip, area, polarity)
     mask = window(attribution, clip, area, polarity)
     kept = "kept" if attribution.areas is not None else f"top {_SHOWN_SHARE:.0%}"
     rows = (frames, heat_map(frames, values), seen_through(frames, mask))
     return Figure(rows, ("clip", scale, kept), caption)
+
+
+def _check_place(clips: Clips, attribution: Attribution, clip: int, area: int) -> None:
+    areas, count = attribution.values.shape[:2]
+    if count != len(clips):
+        message = (
+            f"an attribution of {counted(count, 'clip')} for {counted(len(clips), 'clip')}: "
+            "give the clips that were explained"
+        )
+        raise ConfigError(message)
+    for name, given, number in (("clip", clip, count), ("area", area, areas)):
+        if not -number <= given < number:
+            message = (
+                f"{name}={given}: the attribution has {counted(number, name)}, "
+                f"give one from 0 to {number - 1}"
+            )
+            raise ConfigError(message)
 
 
 def heat(attribution: Attribution, clip: int, area: int, polarity: Polarity) -> tuple[Heat, str]:

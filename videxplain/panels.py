@@ -45,10 +45,14 @@ class Figure:
     def save(self, path: str | Path) -> None:
         """Write an animation (``.webp``, ``.gif``) or a strip of frames (``.png``, ``.jpg``).
 
+        Args:
+            path: The file; its folder is made.
+
         Raises:
             OutputError: If the suffix is another one.
         """
         path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() in ANIMATED:
             pictures = self.animation()
             if path.suffix.lower() == ".gif":

@@ -1,20 +1,33 @@
 """What pydantic says of a value, in our words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
 
+from videxplain.errors import ConfigError
 from videxplain.words import counted
 
 
-def in_words(error: ValidationError, where: str) -> str:
-    """One sentence a mistake: what was given, and what is allowed.
+@contextmanager
+def in_our_words(where: str) -> Iterator[None]:
+    """Tell in our words what pydantic refuses.
 
     Args:
-        error: Of a part of the configuration.
-        where: What messages call the part.
+        where: What messages call the part of the configuration.
+
+    Raises:
+        ConfigError: In place of a ValidationError.
     """
+    try:
+        yield
+    except ValidationError as error:
+        raise ConfigError(_in_sentences(error, where)) from error
+
+
+def _in_sentences(error: ValidationError, where: str) -> str:
+    """One a mistake: what was given, and what is allowed."""
     mistakes = dict(_in_words(each, where) for each in error.errors())
     return "; ".join(key + said for key, said in mistakes.items())
 

@@ -19,7 +19,6 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("device", str, "auto, cuda, cpu, mps, or cuda:<number>"),
     ("overwrite", bool, "true or false"),
     ("report", bool, "true or false"),
-    ("seed", int, "a whole number"),
     (
         "optimizer",
         dict,
@@ -39,13 +38,16 @@ def check_values(plain: Mapping[Any, Any]) -> None:
         if not isinstance(plain[key], kinds):
             message = f"{key}={plain[key]!r}: give {allowed}"
             raise ConfigError(message)
+    if not _is_whole(plain["seed"]):
+        message = f"seed={plain['seed']!r}: give a whole number"
+        raise ConfigError(message)
     for key in ("batch_size", "threads"):
         value = plain[key]
         optional = key == "threads" and value is None
-        if not optional and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        if not optional and not (_is_whole(value) and value >= 1):
             message = f"{key}={value!r}: give a whole number, at least 1"
             raise ConfigError(message)
-    if not isinstance(plain["target"], (str, int)) or isinstance(plain["target"], bool):
+    if not isinstance(plain["target"], str) and not _is_whole(plain["target"]):
         message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
         raise ConfigError(message)
     label = plain["save_label"]
@@ -67,6 +69,11 @@ def map_areas(given: Any) -> list[float]:  # noqa: ANN401
         return [float(area) for area in areas]
     message = f"map_area={given!r}: give shares between 0 and 1, each once, as in [0.05,0.1]"
     raise ConfigError(message)
+
+
+def _is_whole(value: Any) -> bool:  # noqa: ANN401
+    """Whether it is a whole number; ``true`` and ``false`` are none, though Python counts them."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_named(plain: Mapping[Any, Any]) -> None:

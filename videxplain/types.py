@@ -36,6 +36,7 @@ Polarity = Literal["positive", "negative", "both"]
 
 VideoFrames = UInt8[np.ndarray, "t h w c"]
 """Frames of a decoded video, RGB, 0 to 255."""
+_COLOURS = 3
 NO_LABEL = -1
 """Index in ``Clips.labels`` of a clip whose class is not known."""
 
@@ -71,6 +72,9 @@ class Clips:
         names: One identifier a clip, unique in its data source; numbered where none are given.
         pixels: The pictures behind ``frames``; None for clips made from tensors.
         truth: The pixels that are the evidence, where that is known.
+
+    Raises:
+        ConfigError: If a part is not of as many clips, or not of the size, of ``frames``.
     """
 
     frames: Frames
@@ -87,6 +91,20 @@ class Clips:
             names, clips = counted(len(self.names), "name"), counted(count, "clip")
             message = f"{names} for {clips}: give one name a clip, or none"
             raise ConfigError(message)
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        shape = tuple(self.frames.shape)
+        each = (shape[0], *shape[2:])
+        wanted = {"labels": shape[:1], "pixels": (*each, _COLOURS), "truth": each}
+        for name, allowed in wanted.items():
+            part = getattr(self, name)
+            given = allowed if part is None else tuple(np.shape(part))
+            if given != allowed:
+                message = (
+                    f"{name} of shape {given} for frames of shape {shape}: give {allowed}, or none"
+                )
+                raise ConfigError(message)
 
     def __len__(self) -> int:
         """Number of clips."""

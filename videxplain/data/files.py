@@ -62,7 +62,7 @@ def read_video(path: str | os.PathLike[str]) -> Video:
     Raises:
         DataError: If it cannot be used; nothing is decoded yet.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         message = f"{path} does not exist: give a video file or a folder of pictures"
         raise DataError(message)

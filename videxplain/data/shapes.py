@@ -17,6 +17,7 @@ from numpy.random import Generator
 from pydantic import Field, NonNegativeInt, validate_call
 
 from videxplain.data.shards import share
+from videxplain.pydantic_words import in_our_words
 from videxplain.types import Video, VideoFrames
 
 DIRECTIONS = ("right", "up right", "up", "up left", "left", "down left", "down", "down right")
@@ -150,6 +151,7 @@ def _quantise(picture: np.ndarray) -> UInt8[np.ndarray, "..."]:
     return picture.clip(0, 255).round().astype(np.uint8)
 
 
+@in_our_words("data")
 @validate_call
 def shapes(
     num_clips: Annotated[int, Field(gt=0, le=_MOST_CLIPS)] = 2,
@@ -168,6 +170,7 @@ def shapes(
         moves, and whose evidence is that object's pixels while it moves.
 
     Raises:
+        ConfigError: If ``num_clips`` or ``seed`` cannot be used.
         DataError: If ``shard`` is not understood, or leaves nothing.
     """
     return [_video(seed, index) for index in share(range(num_clips), shard)]

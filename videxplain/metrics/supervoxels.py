@@ -1,5 +1,6 @@
 """Pieces of a clip that are of one colour, in space and time."""
 
+import numpy as np
 import torch
 from einops import rearrange
 from skimage import segmentation
@@ -29,7 +30,7 @@ def supervoxels(
     else:
         picture = clips.pixels[index]
     found = segmentation.slic(
-        picture,
+        np.nan_to_num(picture, posinf=0, neginf=0),  # the network's answer will be no number anyway
         n_segments=num_segments,
         compactness=compactness,
         spacing=(spacing, 1.0, 1.0),
