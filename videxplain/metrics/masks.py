@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict, PositiveFloat
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from videxplain.filters import largest
@@ -14,6 +14,8 @@ from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Pola
 _AT_REST = 0.9
 _WATCHED = 20
 """Iterations that a mask must have stayed, as in the search's own stop."""
+_NEAR = {"visible_area": 0.01, "probability": 0.05}
+"""How far from its last value a curve of a mask at rest may be."""
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -46,17 +48,10 @@ class VisibleArea:
 class ConvergedAt:
     """Iterations, counted from 1, until the mask has come to rest; NaN where it has not.
 
-    From that iteration on, the visible area and the probability of the target stay near the values
-    of the mask's last iteration. One that still moved in the last tenth, or in the last 20, has not
-    come to rest.
-
-    Attributes:
-        area_tolerance: How near the area.
-        probability_tolerance: How near the probability.
+    From that iteration on, the visible area stays within .01, and the probability of the target
+    within .05, of the values of the mask's last iteration. One that still moved in the last tenth,
+    or in the last 20, has not come to rest.
     """
-
-    area_tolerance: PositiveFloat = 0.01
-    probability_tolerance: PositiveFloat = 0.05
 
     name: ClassVar[str] = "converged_at"
     higher_is_better: ClassVar[bool | None] = False
@@ -70,19 +65,15 @@ class ConvergedAt:
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Read the curves; NaN for a method that has none."""
-        tolerances = {
-            "visible_area": self.area_tolerance,
-            "probability": self.probability_tolerance,
-        }
-        if not tolerances.keys() <= attribution.curves.keys():
+        if not _NEAR.keys() <= attribution.curves.keys():
             shape = attribution.values.shape[:2]
             return torch.full(shape, float("nan"), device=attribution.values.device)
-        curves = {name: attribution.curves[name] for name in tolerances}
+        curves = {name: attribution.curves[name] for name in _NEAR}
         count = (~curves["visible_area"].isnan()).sum(dim=-1, keepdim=True)  # less: stopped early
         away = torch.stack(
             [
                 (curves[name] - curves[name].gather(-1, count - 1)).abs() > tolerance
-                for name, tolerance in tolerances.items()
+                for name, tolerance in _NEAR.items()
             ]
         ).any(dim=0)
         iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
