@@ -169,7 +169,6 @@ def _media(method: str, count: int) -> dict[str, Any]:
             "positive, divided by its 99th percentile" if area is None else "mask, 0 to 1"
             for area in areas
         ],
-        "truth": None,
     }
     curves = _curves(method, count)
     del curves["areas"]

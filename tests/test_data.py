@@ -27,7 +27,6 @@ def write_frames(folder: Path, names: list[str], size: tuple[int, int] = (30, 40
 def test_every_container(tmp_path: Path, suffix: str) -> None:
     video = read_video(write_video(tmp_path / f"clip{suffix}", 40))
     assert video.length == 40
-    assert video.fps == pytest.approx(25, rel=0.01)
     frames = video.read([0, 7, 8, 39])
     assert frames.shape == (4, 48, 64, 3)
     assert frames.dtype == np.uint8

@@ -14,8 +14,9 @@ import torch
 from tests.formulas import SmallNet, clip
 from videxplain import api, catalog
 from videxplain.errors import ConfigError
+from videxplain.measures import AT_REST_FOR
 from videxplain.methods.extremal.optimizers import SGD, Adam, Optimizer, keep
-from videxplain.methods.extremal.rows import WINDOW, Rows
+from videxplain.methods.extremal.rows import Rows
 from videxplain.methods.extremal.search import ExtremalPerturbation
 from videxplain.metrics.masks import ConvergedAt
 from videxplain.models.classifier import VideoClassifier
@@ -157,9 +158,9 @@ def test_a_mask_at_rest_is_finished(
         torch.testing.assert_close(found.values[area, one].mean(), last[length - 1])
         assert length % 10 == 0
         if length < 120:
-            recent = last[length - WINDOW : length]
+            recent = last[length - AT_REST_FOR : length]
             assert recent.max() - recent.min() <= 0.001
-            seen = found.curves["probability"][area, one, length - WINDOW : length]
+            seen = found.curves["probability"][area, one, length - AT_REST_FOR : length]
             assert seen.max() - seen.min() <= 0.01
 
 
@@ -184,7 +185,7 @@ def test_the_papers_search_can_stop_too(precise: VideoClassifier) -> None:
     given: dict[str, Any] = {"perturb_area": 0.4, "num_iter": 900}
     found = search("3d_ep", "paper", **given, early_stop=True)(precise, clips, TARGET[:1])
     length = int((~found.curves["energy"].isnan()).sum())
-    assert WINDOW < length < 900
+    assert AT_REST_FOR < length < 900
 
 
 def test_convergence_is_read_up_to_the_early_stop() -> None:
@@ -262,12 +263,12 @@ def rows_of(numbers: list[tuple[float, float]]) -> Rows:
 @pytest.mark.parametrize(
     ("count", "last", "rests"),
     [
-        (WINDOW, (0.1, 0.5), True),
-        (WINDOW - 1, (0.1, 0.5), False),
-        (WINDOW, (0.1009, 0.5), True),
-        (WINDOW, (0.1011, 0.5), False),
-        (WINDOW, (0.1, 0.5099), True),
-        (WINDOW, (0.1, 0.5101), False),
+        (AT_REST_FOR, (0.1, 0.5), True),
+        (AT_REST_FOR - 1, (0.1, 0.5), False),
+        (AT_REST_FOR, (0.1009, 0.5), True),
+        (AT_REST_FOR, (0.1011, 0.5), False),
+        (AT_REST_FOR, (0.1, 0.5099), True),
+        (AT_REST_FOR, (0.1, 0.5101), False),
     ],
 )
 def test_what_counts_as_rest(count: int, last: tuple[float, float], *, rests: bool) -> None:

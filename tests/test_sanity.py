@@ -18,7 +18,8 @@ from videxplain.metrics.sanity import (
     NoiseStability,
     SeedStability,
 )
-from videxplain.metrics.similarity import overlap, rank_correlation
+from videxplain.metrics.similarity import intersection_over_union, rank_correlation
+from videxplain.metrics.similarity import most as largest_of
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips, Cost, Targets
 
@@ -90,6 +91,10 @@ def test_spearman_is_scipys_with_equal_values() -> None:
     assert rank_correlation(one, other).tolist() == pytest.approx(wanted, abs=1e-6)
     assert rank_correlation(one, -2 * one**3).tolist() == pytest.approx([-1] * 3)
     assert rank_correlation(one, torch.ones_like(one)).isnan().all()
+
+
+def overlap(one: Tensor, other: Tensor, share: float) -> Tensor:
+    return intersection_over_union(largest_of(one, share), largest_of(other, share))
 
 
 def test_overlap_by_hand() -> None:

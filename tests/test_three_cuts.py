@@ -45,7 +45,7 @@ class Difference(nn.Module):
 def still(seed: int) -> vx.Video:
     """The same noise in each of 40 frames."""
     noise = np.random.default_rng(seed).integers(0, 256, (27, 48, 3), dtype=np.uint8)
-    return vx.Video(str(seed), 40, None, lambda indices: np.stack([noise] * len(indices)))
+    return vx.Video(str(seed), 40, lambda indices: np.stack([noise] * len(indices)))
 
 
 @pytest.mark.parametrize("seed", range(5))

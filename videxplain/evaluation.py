@@ -117,7 +117,7 @@ def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
     attribution = _saved(job.sink, clips)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
     measuring = Measuring(job.classifier, job.method, job.metrics)
-    areas, polarity = job.config.get("map_area", []), job.config["polarity"]
+    areas, polarity = job.config["map_area"], job.config["polarity"]
     found = measuring.records(clips, attribution, logits, areas, polarity)
     rows = len(found) // len(clips)
     kept: list[Record] = []

@@ -15,6 +15,8 @@ Category = Literal["causal", "ground truth", "mask", "axiom", "sanity", "spread"
 what they are by definition; does the explanation depend on what it should; how is it spread."""
 NOTHING = Cost(0, 0)
 """What a metric costs that does not ask the network."""
+AT_REST_FOR = 20
+"""Iterations in which a mask at rest has not moved."""
 
 
 @dataclass(frozen=True)

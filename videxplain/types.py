@@ -48,7 +48,6 @@ class Video:
     Attributes:
         name: Unique in its data source.
         length: Number of frames.
-        fps: Frames a second; None where the source has no clock.
         read: Gives the frames at the indices (ascending, 0 to ``length - 1``).
         label: Class name or index, None where unknown.
         read_truth: Gives the evidence ``t h w`` at the same indices, where it is known.
@@ -56,7 +55,6 @@ class Video:
 
     name: str
     length: int
-    fps: float | None
     read: Callable[[Sequence[int]], VideoFrames]
     label: str | int | None = None
     read_truth: Callable[[Sequence[int]], Bool[np.ndarray, "t h w"]] | None = None

@@ -34,12 +34,10 @@ class Facts(NamedTuple):
 
     Attributes:
         length: Number of frames.
-        fps: Frames a second; 0 where the file has no clock.
         may_seek: Whether the container's own count can be trusted, so that a seek can.
     """
 
     length: int
-    fps: float
     may_seek: bool
 
 
@@ -66,7 +64,7 @@ def look(path: Path, beat: Callable[[], None] = _no_beat) -> Facts:
         may_seek = length > 0 and _reaches(capture, length - 1, beat)
     if not may_seek:
         length = _count(path, length, fps, beat)
-    return Facts(length, fps, may_seek)
+    return Facts(length, may_seek)
 
 
 def frames(

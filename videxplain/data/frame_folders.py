@@ -41,7 +41,7 @@ def open_frames(folder: Path, name: str, label: str | None = None) -> Video:
     check_size(files[0], height, width)
     for path in files:
         _check_picture(path, (height, width))
-    return Video(name, len(files), None, partial(_read, files, (height, width)), label)
+    return Video(name, len(files), partial(_read, files, (height, width)), label)
 
 
 def _read(files: list[Path], size: tuple[int, int], indices: Sequence[int]) -> VideoFrames:

@@ -25,7 +25,6 @@ DIRECTIONS = ("right", "up right", "up", "up left", "left", "down left", "down",
 FRAMES = 16
 SIZE = 64
 
-_FPS = 8.0
 _MOST_CLIPS = 1_000_000
 """Of which nobody explains all; a list of many more would fill the memory."""
 _MOVING_FRAMES = (8, 14)
@@ -181,7 +180,6 @@ def _video(seed: int, index: int) -> Video:
     return Video(
         name=f"{label}-{seed}-{index:04d}",
         length=FRAMES,
-        fps=_FPS,
         read=lambda indices: shape_clip(seed, index).frames[list(indices)],
         label=label,
         read_truth=lambda indices: shape_clip(seed, index).truth[list(indices)],

@@ -21,6 +21,6 @@ def open_video(path: Path, name: str, label: str | None = None) -> Video:
         DataError: If it cannot be opened, is empty, cut off, or of an impossible size, or hangs or
             crashes the decoder.
     """
-    length, fps, may_seek = decoder_process.look(path)
+    length, may_seek = decoder_process.look(path)
     read = partial(decoder_process.read, path, may_seek=may_seek)
-    return Video(name, length, fps if fps > 0 else None, read, label)
+    return Video(name, length, read, label)

@@ -8,12 +8,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from videxplain.filters import largest
-from videxplain.measures import NOTHING, Category
+from videxplain.measures import AT_REST_FOR, NOTHING, Category
 from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
 
 _AT_REST = 0.9
-_WATCHED = 20
-"""Iterations that a mask must have stayed, as in the search's own stop."""
 _NEAR = {"visible_area": 0.01, "probability": 0.05}
 """How far from its last value a curve of a mask at rest may be."""
 _STRICT = ConfigDict(extra="forbid")
@@ -78,7 +76,7 @@ class ConvergedAt:
         ).any(dim=0)
         iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
         at = ((away * iterations).amax(dim=-1) + 1).float()
-        latest = torch.minimum(_AT_REST * count, count - _WATCHED)[..., 0]
+        latest = torch.minimum(_AT_REST * count, count - AT_REST_FOR)[..., 0]
         return at.masked_fill(at > latest, float("nan"))
 
 

@@ -25,17 +25,6 @@ def rank_correlation(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:
     return correlation(ranks(one), ranks(other)).to(one)
 
 
-def overlap(one: Sets, other: Sets, share: float) -> Float[Tensor, "*sets"]:
-    """Intersection over union of the largest values of both.
-
-    Args:
-        one: Values.
-        other: Of the same voxels.
-        share: How many are the largest, in (0, 1]; of equal ones at the limit, each counts in part.
-    """
-    return intersection_over_union(most(one, share), most(other, share))
-
-
 def ranks(values: Sets) -> Float[Tensor, "*sets n"]:
     """From 0.5, equal values with their mean rank, in float64."""
     ordered, order = values.sort(dim=-1)

@@ -149,7 +149,7 @@ def _write_sheets(
     heats = [figures.heat(attribution, 0, area, job.polarity) for area in maps]
     levels = [(heat * 255).round().astype(np.uint8) for heat, _ in heats]
     sheets = [_picture(_sheet(each[..., None]), "png", compress_level=_QUICK) for each in levels]
-    told = {"sheets": sheets, "scales": [scale for _, scale in heats], "truth": None}
+    told = {"sheets": sheets, "scales": [scale for _, scale in heats]}
     put(to, name, {**_layout(levels[0]), **told, **curves.means()})
     os.utime(file, ns=(made, made))  # an order of times would trust a clock that may be set back
 

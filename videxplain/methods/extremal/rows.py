@@ -6,17 +6,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from videxplain.measures import AT_REST_FOR
 from videxplain.methods.extremal.masks import Visible
 
 Numbers = Mapping[str, Float[Tensor, "n"]]
 """What is kept of an iteration, by the name of the curve."""
 
-WINDOW = 20
-"""Iterations in which a mask at rest has not moved."""
 _STILL = {"visible_area": 0.001, "probability": 0.01}
-"""How far a curve may wander in them: a tenth of what the metric ``converged_at`` allows."""
+"""How far a curve may wander while a mask is at rest: less than ``converged_at`` allows."""
 _SETTLED = 1.05
-"""Factor by which a weight, or the learning rate, may change in them."""
+"""Factor by which a weight, or the learning rate, may change meanwhile."""
 
 
 class Rows:
@@ -61,8 +60,8 @@ class Rows:
 
     def at_rest(self) -> Bool[Tensor, "n"]:
         """Which masks have come to rest; none does before the weights and the rate have."""
-        recent = self._paces[-WINDOW:]
-        if len(recent) < WINDOW or not _settled(recent[0], recent[-1]):
+        recent = self._paces[-AT_REST_FOR:]
+        if len(recent) < AT_REST_FOR or not _settled(recent[0], recent[-1]):
             return torch.zeros_like(self._ids, dtype=torch.bool)
         wander = torch.stack([self._wander(name) for name in _STILL])
         return (wander <= wander.new_tensor(list(_STILL.values()))[:, None]).all(dim=0)
@@ -101,7 +100,7 @@ class Rows:
         return self._history[self._names.index(name), self._ids, : len(self._paces)]
 
     def _wander(self, name: str) -> Float[Tensor, "n"]:
-        low, high = self._curve(name)[:, -WINDOW:].aminmax(dim=1)
+        low, high = self._curve(name)[:, -AT_REST_FOR:].aminmax(dim=1)
         return high - low
 
 
