@@ -91,6 +91,8 @@ def explain(
 
     Raises:
         ConfigError: If a name, key or value cannot be used.
+        DataError: If a score of the network's is NaN or infinite.
+        LayerNotFoundError: If the network has not the layer that a key names.
         UnsupportedPairError: If the method cannot explain this network.
         DeviceMemoryError: If the device has not the memory for one clip.
     """

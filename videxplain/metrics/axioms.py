@@ -1,4 +1,8 @@
-"""What an attribution must be by its own definition."""
+"""What an attribution must be by its own definition.
+
+Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", ICML 2017,
+https://arxiv.org/abs/1703.01365.
+"""
 
 from typing import ClassVar
 

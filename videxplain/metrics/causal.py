@@ -1,4 +1,10 @@
-"""What the network says of a clip seen through its mask, and of what the mask leaves out."""
+"""What the network says of a clip seen through its mask, and of what the mask leaves out.
+
+Fong, Patrick and Vedaldi, "Understanding deep networks via extremal perturbations and smooth
+masks", ICCV 2019, https://arxiv.org/abs/1910.08485; average drop and increase: Chattopadhay et al.,
+"Grad-CAM++: generalized gradient-based visual explanations for deep convolutional networks", WACV
+2018, https://arxiv.org/abs/1710.11063.
+"""
 
 from collections.abc import Callable
 from typing import ClassVar, Literal

@@ -116,7 +116,7 @@ class InsertionAUC(_Blocks, _AUC):
 
 @dataclass(frozen=True, config=_STRICT)
 class DeletionAUC(_Blocks, _AUC):
-    """The same as blocks of the clip are replaced by the baseline, most relevant first."""
+    """Area under the target's probability as blocks yield to a baseline, most relevant first."""
 
     name: ClassVar[str] = "deletion_auc"
     higher_is_better: ClassVar[bool | None] = False
@@ -125,7 +125,7 @@ class DeletionAUC(_Blocks, _AUC):
 
 @dataclass(frozen=True, config=_STRICT)
 class InsertionLeRFAUC(_Blocks, _AUC):
-    """The same as blocks are put into a baseline, least relevant first."""
+    """Area under the target's probability as blocks enter a baseline, least relevant first."""
 
     name: ClassVar[str] = "insertion_lerf_auc"
     higher_is_better: ClassVar[bool | None] = False
@@ -135,7 +135,7 @@ class InsertionLeRFAUC(_Blocks, _AUC):
 
 @dataclass(frozen=True, config=_STRICT)
 class DeletionLeRFAUC(_Blocks, _AUC):
-    """The same as blocks of the clip are replaced by the baseline, least relevant first."""
+    """Area under the target's probability as blocks yield to a baseline, least relevant first."""
 
     name: ClassVar[str] = "deletion_lerf_auc"
     higher_is_better: ClassVar[bool | None] = True
@@ -146,7 +146,7 @@ class DeletionLeRFAUC(_Blocks, _AUC):
 
 @dataclass(frozen=True, config=_STRICT)
 class TemporalInsertionAUC(_AUC):
-    """The same as whole frames are put into a baseline, most relevant first."""
+    """Area under the target's probability as frames enter a baseline, most relevant first."""
 
     name: ClassVar[str] = "temporal_insertion_auc"
     higher_is_better: ClassVar[bool | None] = True
@@ -154,7 +154,7 @@ class TemporalInsertionAUC(_AUC):
 
 @dataclass(frozen=True, config=_STRICT)
 class TemporalDeletionAUC(_AUC):
-    """The same as whole frames are replaced by the baseline, most relevant first."""
+    """Area under the target's probability as frames yield to a baseline, most relevant first."""
 
     name: ClassVar[str] = "temporal_deletion_auc"
     higher_is_better: ClassVar[bool | None] = False
@@ -219,7 +219,10 @@ def _alone(clips: Clips, attribution: Attribution, index: int) -> tuple[Clips, A
 
 @dataclass(frozen=True, config=_STRICT)
 class SupervoxelInsertionAUC(_Supervoxels):
-    """The same as supervoxels are put into a baseline, most relevant first."""
+    """Area under the target's probability as supervoxels enter a baseline, most relevant first.
+
+    Supervoxels are pieces of one colour, and the share is that of the voxels.
+    """
 
     name: ClassVar[str] = "supervoxel_insertion_auc"
     higher_is_better: ClassVar[bool | None] = True
@@ -227,7 +230,10 @@ class SupervoxelInsertionAUC(_Supervoxels):
 
 @dataclass(frozen=True, config=_STRICT)
 class SupervoxelDeletionAUC(_Supervoxels):
-    """The same as supervoxels are replaced by the baseline, most relevant first."""
+    """Area under the target's probability as supervoxels yield to a baseline, most relevant first.
+
+    Supervoxels are pieces of one colour, and the share is that of the voxels.
+    """
 
     name: ClassVar[str] = "supervoxel_deletion_auc"
     higher_is_better: ClassVar[bool | None] = False
@@ -238,7 +244,18 @@ class SupervoxelDeletionAUC(_Supervoxels):
 class MinimalPreservingArea(_Blocks):
     """Least share of blocks, most relevant first, for which the target is the network's choice.
 
-    The rest is the baseline. NaN where the target is not its choice for the whole clip.
+    The rest is the baseline, here a blurred clip where no other is given. NaN where the target is
+    not the network's choice for the whole clip. The smallest sufficient region of Dabkowski and
+    Gal, "Real time image saliency for black box classifiers", NeurIPS 2017,
+    https://arxiv.org/abs/1705.07857, in blocks instead of a box.
+
+    Attributes:
+        baseline: ``zero``, ``black``, ``blur`` or ``mean``.
+        block: Rows and columns of a block in pixels; 1 for single pixels.
+        frames: Frames of a block.
+        steps: Times that the network is asked after the first; a clip of fewer blocks has fewer.
+        polarity: How signed values become saliency.
+        batch_size: Clips that the network sees at once.
     """
 
     baseline: Baseline = "blur"

@@ -1,6 +1,8 @@
 """Whether an attribution finds the evidence, where clips say what it is.
 
 Values that are equal share what they get: a flat attribution scores as a random one is expected to.
+Where no other source is named: Li et al., "Spatio-temporal perturbations for video attribution",
+TCSVT 2021, https://arxiv.org/abs/2109.00222.
 """
 
 from abc import ABC, abstractmethod

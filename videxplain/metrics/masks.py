@@ -1,4 +1,8 @@
-"""What a mask is like, and how the search for it went."""
+"""What a mask is like, and how the search for it went.
+
+Li et al., "Towards visually explaining video understanding networks with perturbation", WACV 2021,
+https://arxiv.org/abs/2005.00375.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -86,7 +86,7 @@ class CascadingRandomisation(_Randomised):
 
 @dataclass(frozen=True, config=_STRICT)
 class IndependentRandomisation(_Randomised):
-    """The same as parts of the layers are randomised, each alone."""
+    """Likeness to the explanations as parts of the layers are randomised, each alone."""
 
     name: ClassVar[str] = "independent_randomisation"
 

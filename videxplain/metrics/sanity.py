@@ -59,7 +59,9 @@ class SanityCheck(ABC):
 class LabelRandomisation(SanityCheck):
     """Likeness to the explanation of another class, drawn for each clip.
 
-    A method that shows the same for every class does not explain this one.
+    A method that shows the same for every class does not explain this one. Sixt, Granz and
+    Landgraf, "When explanations lie: why many modified BP attributions fail", ICML 2020,
+    https://arxiv.org/abs/1912.09818.
 
     Attributes:
         polarity: How signed values become saliency.
@@ -137,7 +139,10 @@ class FrameShuffle(_Frames):
 
 @dataclass(frozen=True, config=_STRICT)
 class FrameReverse(_Frames):
-    """The same for the clip played backwards."""
+    """Likeness to the explanation of the clip played backwards, picture by picture.
+
+    Near 1, the explanation does not depend on the direction of motion.
+    """
 
     name: ClassVar[str] = "frame_reverse"
 
@@ -149,7 +154,10 @@ class FrameReverse(_Frames):
 
 @dataclass(frozen=True, config=_STRICT)
 class FrameFreeze(_Frames):
-    """The same for its middle picture standing still."""
+    """Likeness to the explanation of a clip whose middle picture stands still, which has no motion.
+
+    Each frame is compared with the middle one of the clip as it was.
+    """
 
     name: ClassVar[str] = "frame_freeze"
 
@@ -179,6 +187,9 @@ class SeedStability(SanityCheck):
 @dataclass(frozen=True, config=_STRICT)
 class NoiseStability(SanityCheck):
     """Likeness to the explanation of the clip with a little noise.
+
+    Alvarez-Melis and Jaakkola, "On the robustness of interpretability methods", ICML workshop on
+    human interpretability 2018, https://arxiv.org/abs/1806.08049.
 
     Attributes:
         spread: Standard deviation of the noise, as a share of the range of the clip's values.

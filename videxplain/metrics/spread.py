@@ -114,7 +114,11 @@ class SpatialSmoothness(_Spread):
 
 @dataclass(frozen=True, config=_STRICT)
 class TemporalSmoothness(_Spread):
-    """The same for a pixel and itself in the next frame; NaN for a clip of one frame."""
+    r"""How alike a pixel and itself in the next frame are: 1 if all are equal, 0 if each is alone.
+
+    Over the pairs of neighbours in time, :math:`1 - \sum |v - w| / \sum (v + w)`; NaN for a clip of
+    one frame.
+    """
 
     name: ClassVar[str] = "temporal_smoothness"
 

@@ -106,7 +106,8 @@ def reliability(numbers: pl.DataFrame) -> pl.DataFrame:
     """What each metric can tell, on these very clips.
 
     Li et al., "Spatio-temporal perturbations for video attribution", TCSVT 2021 (share of pairs
-    better than random); Tomsett et al., AAAI 2020 (consistency).
+    better than random); Tomsett et al., "Sanity checks for saliency metrics", AAAI 2020
+    (consistency).
 
     Args:
         numbers: From `measured`.
