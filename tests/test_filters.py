@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from tests.formulas import assert_stats, clip, functional, golden, smooth_mask
-from videxplain.filters import LEVELS, PYRAMIDS, gaussian_blur, largest, perturb
+from videxplain.filters import (
+    LEVELS,
+    PYRAMIDS,
+    gaussian_blur,
+    largest,
+    perturb,
+    stretched,
+    top_share,
+)
 
 
 @pytest.mark.parametrize("kind", ["112_blur", "112_fade"])
@@ -67,3 +75,16 @@ def test_largest_shares_among_equals() -> None:
     assert largest(values, 1).tolist() == [0, 1, 0, 0, 0, 0]
     assert largest(values, 3).tolist() == pytest.approx([0, 1, 2 / 3, 2 / 3, 2 / 3, 0])
     assert largest(values, 6).tolist() == [1] * 6
+
+
+def test_top_share_is_at_least_one() -> None:
+    values = torch.tensor([[0.2, 0.9, 0.5, 0.5, 0.5, 0.1], [6.0, 5, 4, 3, 2, 1]])
+    assert top_share(values, 0.001).tolist() == [[0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
+    assert torch.equal(top_share(values, 0.5), largest(values, 3))
+    assert top_share(values, 1).tolist() == [[1] * 6] * 2
+
+
+def test_stretched_maps_have_a_range_each() -> None:
+    maps = torch.tensor([[1.0, 3, 2], [-4, -4, -4], [0, 0.5, 1]])[None, :, None, None]
+    found = stretched(maps.expand(2, 3, 4, 1, 3))
+    assert found[1, :, 2, 0].tolist() == [[0, 1, 0.5], [0, 0, 0], [0, 0.5, 1]]

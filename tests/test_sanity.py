@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 import videxplain as vx
+from videxplain.filters import top_share
 from videxplain.metrics.axioms import Completeness
 from videxplain.metrics.sanity import (
     FrameFreeze,
@@ -19,7 +20,6 @@ from videxplain.metrics.sanity import (
     SeedStability,
 )
 from videxplain.metrics.similarity import intersection_over_union, rank_correlation
-from videxplain.metrics.similarity import most as largest_of
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips, Cost, Targets
 
@@ -94,7 +94,7 @@ def test_spearman_is_scipys_with_equal_values() -> None:
 
 
 def overlap(one: Tensor, other: Tensor, share: float) -> Tensor:
-    return intersection_over_union(largest_of(one, share), largest_of(other, share))
+    return intersection_over_union(top_share(one, share), top_share(other, share))
 
 
 def test_overlap_by_hand() -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from videxplain.errors import ConfigError
-from videxplain.filters import PYRAMIDS, largest, perturb
+from videxplain.filters import PYRAMIDS, perturb, top_share
 from videxplain.panels import Figure, Panels
 from videxplain.types import Attribution, Clips, Polarity, Record
 from videxplain.words import counted
@@ -122,8 +122,9 @@ def window(
         share: Of the clip, that other saliency keeps.
     """
     saliency = attribution.saliency(polarity)[area, clip].float().cpu()
-    mask = saliency.clamp(0, 1) if attribution.areas is not None else _top(saliency, share)
-    return mask.numpy()
+    if attribution.areas is not None:
+        return saliency.clamp(0, 1).numpy()
+    return top_share(saliency.flatten(), share).reshape_as(saliency).numpy()
 
 
 def kept_part(
@@ -184,11 +185,6 @@ def _scaled(saliency: Float[Tensor, "t h w"]) -> Float[Tensor, "t h w"]:
     flat = np.quantile(saliency.numpy(), _PERCENTILE)
     top = float(flat) or float(saliency.max()) or 1.0
     return (saliency / top).clamp(0, 1)
-
-
-def _top(saliency: Float[Tensor, "t h w"], share: float) -> Float[Tensor, "t h w"]:
-    flat = saliency.flatten()
-    return largest(flat, max(1, round(share * len(flat)))).reshape_as(saliency)
 
 
 def colour_table(colours: str) -> UInt8[np.ndarray, "256 3"]:

@@ -16,6 +16,7 @@ from videxplain.types import Frames
 
 Pyramid = Float[Tensor, "b l c t h w"]
 Masks = Float[Tensor, "a b t h w"]
+Maps = Float[Tensor, "rows maps t h w"]
 
 LEVELS = 8
 """Levels of a pyramid; Fong, Patrick and Vedaldi, ICCV 2019."""
@@ -110,3 +111,19 @@ def largest(values: Float[Tensor, "*sets n"], count: int) -> Float[Tensor, "*set
     above, equal = values > least, values == least
     left = count - above.sum(dim=-1, keepdim=True)
     return above + equal * (left / equal.sum(dim=-1, keepdim=True))
+
+
+def top_share(values: Float[Tensor, "*sets n"], share: float) -> Float[Tensor, "*sets n"]:
+    """One at the largest values of each set, else zero, as `largest` has it.
+
+    Args:
+        values: Sets along the last axis.
+        share: How many of them are the largest, in (0, 1]; at least one is.
+    """
+    return largest(values, max(1, round(share * values.shape[-1])))
+
+
+def stretched(maps: Maps) -> Maps:
+    """Each map's own range brought to [0, 1]; one without a range becomes 0."""
+    low, high = maps.amin(dim=(2, 3, 4), keepdim=True), maps.amax(dim=(2, 3, 4), keepdim=True)
+    return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)

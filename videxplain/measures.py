@@ -103,6 +103,11 @@ class Check(_Declared, Protocol):
         ...
 
 
+def unknown(attribution: Attribution) -> Measure:
+    """NaN for every area and clip: what a metric says where it does not apply."""
+    return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
+
+
 def declared(metric: Metric | Check) -> Mapping[str, object]:
     """What a table needs to know of a metric."""
     return {

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.baselines import Baseline
 from videxplain.chunks import Chunks
+from videxplain.filters import stretched
 from videxplain.methods.feature_maps import FeatureLayer, Maps, enlarged, positive_sum
 from videxplain.methods.masking import Mask, MaskedCopies
 from videxplain.types import Attribution, Classifier, Clips, Cost, Targets
@@ -63,7 +64,7 @@ class ScoreCAM:
         maps, size = self._maps(classifier, clips), clips.frames.shape[2:]
 
         def mask(clip: int, channel: int) -> Mask:
-            return _between_0_and_1(enlarged(maps[clip, channel][None, None], size))[0, 0]
+            return stretched(enlarged(maps[clip, channel][None, None], size))[0, 0]
 
         copies = MaskedCopies(maps.shape[1], mask, self.baseline, self.batch_size)
         weights = copies.scores(classifier, clips, target, "logit").softmax(dim=1)
@@ -92,9 +93,3 @@ class ScoreCAM:
 
         Chunks(self.batch_size)(len(clips), run)
         return torch.cat([found[start] for start in sorted(found)])
-
-
-def _between_0_and_1(maps: Maps) -> Maps:
-    """Each map's own range spread out; one without a range becomes 0."""
-    low, high = maps.amin(dim=(2, 3, 4), keepdim=True), maps.amax(dim=(2, 3, 4), keepdim=True)
-    return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from videxplain.baselines import Baseline, make_baseline
 from videxplain.chunks import logits_of
 from videxplain.devices import in_float64
-from videxplain.measures import Category
+from videxplain.measures import Category, unknown
 from videxplain.scores import SCORES, ScoreName
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Measure, Scores, Targets
 
@@ -52,7 +52,7 @@ class Completeness:
         """NaN for masks and maps, no shares of a score, and where there is no rise to share."""
         values = attribution.values
         if attribution.areas is not None or values.shape[2] != _COLOURS or not attribution.signed:
-            return values.new_full(values.shape[:2], float("nan"))
+            return unknown(attribution)
         nothing = make_baseline(self.baseline, classifier, clips.frames)
         whole, none = (
             self._scores(classifier, frames, attribution.target)

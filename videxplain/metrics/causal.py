@@ -14,8 +14,8 @@ from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from videxplain.chunks import logits_of
-from videxplain.filters import PYRAMIDS, Masks, perturb
-from videxplain.measures import Category
+from videxplain.filters import PYRAMIDS, Masks, perturb, stretched
+from videxplain.measures import Category, unknown
 from videxplain.scores import is_first, probability
 from videxplain.types import (
     Attribution,
@@ -78,7 +78,7 @@ class _OfMasks(_Seen):
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:
         """Show each clip through each of its masks."""
         if attribution.areas is None:
-            return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
+            return unknown(attribution)
         masks = attribution.values[:, :, 0]
         masks = 1 - masks if self._inverted else masks
         return self._through(classifier, clips, masks, attribution.target, self._score)
@@ -142,10 +142,7 @@ class _Average(_Seen):
         """Of the whole clips, and through their maps."""
         masks = attribution.saliency(self.polarity)
         if attribution.areas is None:
-            low, high = (
-                edge(masks, dim=(2, 3, 4), keepdim=True) for edge in (torch.amin, torch.amax)
-            )
-            masks = (masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)
+            masks = stretched(masks)
         target = attribution.target
         whole = probability(logits_of(classifier, clips.frames, self.batch_size), target)
         return whole, self._through(classifier, clips, masks, target, probability)

@@ -15,8 +15,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from videxplain.filters import largest
-from videxplain.measures import NOTHING, Category
+from videxplain.filters import largest, top_share
+from videxplain.measures import NOTHING, Category, unknown
 from videxplain.types import (
     Attribution,
     Classifier,
@@ -52,12 +52,11 @@ class _Located(ABC):
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Compare with ``clips.truth``; NaN for a clip without evidence."""
-        saliency = attribution.saliency(self.polarity)
-        unknown = saliency.new_full(saliency.shape[:2], float("nan"))
         if clips.truth is None:
-            return unknown
+            return unknown(attribution)
+        found = self.compare(attribution.saliency(self.polarity), clips.truth)
         there = clips.truth.flatten(1).any(dim=-1)
-        return torch.where(there, self.compare(saliency, clips.truth), unknown)
+        return torch.where(there, found, unknown(attribution))
 
     @abstractmethod
     def compare(self, saliency: Saliency, truth: Truth) -> Measure:
@@ -81,8 +80,8 @@ class TopPrecision(_Located):
     def compare(self, saliency: Saliency, truth: Truth) -> Measure:
         """The same number of voxels for every clip."""
         values = saliency.flatten(2)
-        count = max(1, round(self.share * values.shape[-1]))
-        return (largest(values, count) * truth.flatten(1)).sum(dim=-1) / count
+        chosen = top_share(values, self.share)
+        return (chosen * truth.flatten(1)).sum(dim=-1) / chosen.sum(dim=-1)
 
 
 @dataclass(frozen=True, config=_STRICT)

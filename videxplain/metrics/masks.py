@@ -11,8 +11,8 @@ import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from videxplain.filters import largest
-from videxplain.measures import AT_REST_FOR, NOTHING, Category
+from videxplain.filters import top_share
+from videxplain.measures import AT_REST_FOR, NOTHING, Category, unknown
 from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
 
 _AT_REST = 0.9
@@ -42,8 +42,9 @@ class VisibleArea:
 
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Average each mask; NaN for a method without masks."""
-        mean = attribution.values.float().mean(dim=(2, 3, 4, 5))
-        return mean if attribution.areas is not None else torch.full_like(mean, float("nan"))
+        if attribution.areas is None:
+            return unknown(attribution)
+        return attribution.values.float().mean(dim=(2, 3, 4, 5))
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -68,8 +69,7 @@ class ConvergedAt:
     def __call__(self, classifier: Classifier, clips: Clips, attribution: Attribution) -> Measure:  # noqa: ARG002
         """Read the curves; NaN for a method that has none."""
         if not _NEAR.keys() <= attribution.curves.keys():
-            shape = attribution.values.shape[:2]
-            return torch.full(shape, float("nan"), device=attribution.values.device)
+            return unknown(attribution)
         curves = {name: attribution.curves[name] for name in _NEAR}
         count = (~curves["visible_area"].isnan()).sum(dim=-1, keepdim=True)  # less: stopped early
         away = torch.stack(
@@ -98,6 +98,6 @@ def cut(attribution: Attribution, areas: Sequence[float], polarity: Polarity) ->
     """
     saliency = attribution.saliency(polarity)[0]
     voxels = saliency.flatten(1)
-    masks = [largest(voxels, max(1, round(area * voxels.shape[1]))) for area in areas]
+    masks = [top_share(voxels, area) for area in areas]
     values = torch.stack(masks).reshape(len(areas), *saliency.shape)[:, :, None]
     return Attribution(values, attribution.target, tuple(areas), signed=False)

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from videxplain.measures import unknown
 from videxplain.metrics.sanity import SanityCheck
 from videxplain.types import Attribution, Classifier, Clips, Explainer, Measure
 
@@ -51,7 +52,7 @@ class _Randomised(SanityCheck):
         found = []
         parts = _parts(classifier.net, self.stages)
         if not parts:
-            return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
+            return unknown(attribution)
         for number in range(len(parts)):
             first = 0 if self._cumulative else number
             named = [name for part in parts[first : number + 1] for name in part]

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, PositiveFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from videxplain.measures import NOTHING, Category
+from videxplain.measures import NOTHING, Category, unknown
 from videxplain.metrics.similarity import rank_correlation
 from videxplain.seeding import clip_generator
 from videxplain.types import Attribution, Classifier, Clips, Cost, Explainer, Measure, Polarity
@@ -80,7 +80,7 @@ class LabelRandomisation(SanityCheck):
         """NaN for a network of one class."""
         classes = len(classifier.class_names)
         if classes == 1:
-            return attribution.values.new_full(attribution.values.shape[:2], float("nan"))
+            return unknown(attribution)
         drawn = [
             torch.randint(1, classes, (), generator=clip_generator(self.seed, name))
             for name in clips.names

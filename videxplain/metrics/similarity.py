@@ -6,7 +6,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from videxplain.devices import in_float64
-from videxplain.filters import largest
 
 Sets = Float[Tensor, "*sets n"]
 """Values to compare, along the last axis."""
@@ -36,16 +35,6 @@ def ranks(values: Sets) -> Float[Tensor, "*sets n"]:
     below = place.where(first, 0).cummax(dim=-1).values
     not_above = place.where(last, count).flip(-1).cummin(dim=-1).values.flip(-1) + 1
     return in_float64(torch.empty_like(order).scatter(-1, order, below + not_above)) / 2
-
-
-def most(values: Sets, share: float) -> Sets:
-    """One at the largest values, else zero; of equal ones at the limit, each counts in part.
-
-    Args:
-        values: Of a set of voxels.
-        share: How many of them are the largest, in (0, 1].
-    """
-    return largest(values, max(1, round(share * values.shape[-1]))).to(values)
 
 
 def correlation(one: Sets, other: Sets) -> Float[Tensor, "*sets"]:

@@ -13,11 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from videxplain.filters import top_share
 from videxplain.metrics.similarity import (
     Sets,
     correlation,
     intersection_over_union,
-    most,
     ranks,
 )
 from videxplain.report.finished import Finished
@@ -90,7 +90,7 @@ class _Clip:
         key = (each, area, size)
         if key not in self.chosen:
             values = self.maps[each][self._of_area(each, area)]
-            self.chosen[key] = most(_pooled(values, size), area)
+            self.chosen[key] = top_share(_pooled(values, size), area)
         return self.chosen[key]
 
 
