@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
-from videxplain.root_keys import check_values, map_areas
+from videxplain.root_keys import check_values, map_areas, plugin_names
 
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
@@ -115,10 +115,7 @@ def plugins(composed: DictConfig, arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: If they stand in a file, or are no list.
     """
-    if not isinstance(composed.plugins, ListConfig):
-        message = f"plugins={composed.plugins!r}: give a list, as in plugins=[mynets]"
-        raise ConfigError(message)
-    named = [str(each) for each in composed.plugins]
+    named = plugin_names(composed.plugins)
     if named and not any(argument.startswith(_PLUGINS) for argument in arguments):
         message = f"plugins={named} stands in a file: give plugins=[...] on the command line"
         raise ConfigError(message)

@@ -17,7 +17,7 @@ from yaml import YAMLError
 from videxplain import catalog
 from videxplain.commands import told
 from videxplain.errors import ConfigError, OutputError, VidexplainError, unknown_name
-from videxplain.root_keys import check_values
+from videxplain.root_keys import check_values, plugin_names
 
 _METRICS = "metrics"
 _ROOT = ("device", "batch_size", "threads")
@@ -114,10 +114,7 @@ def _chosen(names: Any, keys: Mapping[str, Any]) -> list[str]:  # noqa: ANN401
 
 def _checked(root: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Root keys that may be used, and plugins."""
-    plugins = root.pop("plugins", [])
-    if not isinstance(plugins, list):
-        message = f"plugins={plugins!r}: give a list, as in plugins=[mynets]"
-        raise ConfigError(message)
+    plugins = plugin_names(root.pop("plugins", []))
     check_values({**catalog.root(), **root})
     return root, plugins
 

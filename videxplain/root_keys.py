@@ -1,7 +1,7 @@
 """Types and ranges of the root keys that no part of the configuration checks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videxplain.errors import ConfigError, unknown_name
@@ -55,6 +55,18 @@ def check_values(plain: Mapping[Any, Any]) -> None:
         message = f"save_label={label!r}: use letters, digits, '.', '_' and '-'"
         raise ConfigError(message)
     _check_named(plain)
+
+
+def plugin_names(given: Any) -> list[str]:  # noqa: ANN401
+    """Packages of the user's own, from a list.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        message = f"plugins={given!r}: give a list, as in plugins=[mynets]"
+        raise ConfigError(message)
+    return [str(each) for each in given]
 
 
 def map_areas(given: Any) -> list[float]:  # noqa: ANN401

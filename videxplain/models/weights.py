@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from videxplain.errors import WeightsError
 from videxplain.models.checkpoints import check_file, file_sha256
+from videxplain.words import first_of
 
 State = Mapping[str, Tensor]
 Rename = Callable[[State], State]
@@ -51,8 +52,6 @@ _UNREADABLE = (
     AttributeError,
 )
 _AGAIN = "remove it and fetch it again, or train again"
-_LISTED = 3
-"""Keys that a message names."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _tensors(content: Any, path: Path) -> State:  # noqa: ANN401
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state or not all(map(_is_entry, state.items())):
         levels = [str(key) for key in content] if isinstance(content, dict) else []
-        held = f" (it holds {_some(levels)})" if levels else ""
+        held = f" (it holds {first_of(levels)})" if levels else ""
         message = f"{path} holds no plain state_dict{held}: save `net.state_dict()`, give that file"
         raise WeightsError(message)
     return dict(state)
@@ -192,12 +191,12 @@ def _check_names(wanted: State, given: State) -> None:
     ):
         sizes = (len(given[differing[0]]), len(wanted[differing[0]]))
         message = (
-            f"it has {sizes[0]} classes where the network has {sizes[1]} ({_some(differing)}): "
+            f"it has {sizes[0]} classes where the network has {sizes[1]} ({first_of(differing)}): "
             "give weights trained on this data set, or use model=custom"
         )
         raise WeightsError(message)
     if found:
-        told = "; it ".join(f"{what} {_some(keys)}" for what, keys in found.items())
+        told = "; it ".join(f"{what} {first_of(keys)}" for what, keys in found.items())
         message = f"it does not fit the network: it {told}"
         raise WeightsError(message)
 
@@ -210,7 +209,7 @@ def _other_count(wanted: Tensor, given: Tensor) -> bool:
 def _check_types(wanted: State, given: State) -> None:
     other = [key for key, value in given.items() if not _is_plain(value, wanted[key].dtype)]
     if other:
-        message = f"{_some(other)} are no plain real numbers: save the weights as float32"
+        message = f"{first_of(other)} are no plain real numbers: save the weights as float32"
         raise WeightsError(message)
 
 
@@ -225,14 +224,9 @@ def _check_values(given: State) -> None:
     """Of what the network would really hold, in its own types."""
     unusable = [key for key, value in given.items() if not value.isfinite().all()]
     if unusable:
-        message = f"NaN or infinite values in {_some(unusable)}: {_AGAIN}"
+        message = f"NaN or infinite values in {first_of(unusable)}: {_AGAIN}"
         raise WeightsError(message)
     negative = [key for key in given if key.endswith(_VARIANCE) and (given[key] < 0).any()]
     if negative:
-        message = f"variances below zero in {_some(negative)}: {_AGAIN}"
+        message = f"variances below zero in {first_of(negative)}: {_AGAIN}"
         raise WeightsError(message)
-
-
-def _some(keys: list[str]) -> str:
-    more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
-    return ", ".join(keys[:_LISTED]) + more

@@ -9,7 +9,7 @@ from videxplain.report import markdown, plots
 from videxplain.report.agreement import agreement
 from videxplain.report.comparison import TYPICAL_AREA, compare, measured, reliability
 from videxplain.report.finished import finished
-from videxplain.sinks.files import write_whole
+from videxplain.sinks.files import write_text, write_whole
 
 
 def write_comparison(folder: Path) -> Path:
@@ -39,7 +39,7 @@ def write_comparison(folder: Path) -> Path:
         write_whole(to / f"{name}.csv", partial(_write_csv, table))
         write_whole(to / f"{name}.parquet", table.write_parquet)
     text = markdown.comparison(*tables.values())
-    write_whole(to / "comparison.md", partial(_write_text, text))
+    write_text(to / "comparison.md", text)
     pictures = [*plots.area_plots(tables["comparison"]), *plots.curve_plots(jobs)]
     for name, figure in pictures:
         write_whole(to / f"{name}.png", partial(plots.save, figure))
@@ -48,7 +48,3 @@ def write_comparison(folder: Path) -> Path:
 
 def _write_csv(table: pl.DataFrame, path: Path) -> None:
     table.write_csv(path)
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")

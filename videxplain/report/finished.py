@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from videxplain import config
-from videxplain.errors import ConfigError, OutputError
+from videxplain.errors import ConfigError
 from videxplain.sinks.files import clip_slug
 from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
-from videxplain.sinks.stored import read_clip
+from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.sinks.sweep_folder import SweepFolder
 from videxplain.types import Polarity
 
@@ -101,10 +101,7 @@ class Finished:
         record = self.folder / "records" / f"{clip_slug(clip)}.json"
         found = read_clip(record)
         if found is None:
-            message = (
-                f"{record} cannot be read (gone or damaged): compute it again with overwrite=true"
-            )
-            raise OutputError(message)
+            raise unreadable(record)
         digest = found["pixels"]
         kept = self.outputs / "clips" / f"{digest}.npz"
         return kept if digest is not None and kept.is_file() else None

@@ -1,14 +1,13 @@
 """Files that a page opened from the disk can read: scripts, as browsers refuse it anything else."""
 
 import json
-from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
 from videxplain.figures import COLOURS, colour_table
-from videxplain.sinks.files import finite, write_whole
+from videxplain.sinks.files import finite, write_text
 
 _PAGE = resources.files("videxplain.report") / "page"
 _HTML = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
@@ -28,7 +27,7 @@ def put(to: Path, name: str, value: object) -> None:
     """
     text = json.dumps(finite(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     script = f"videxplain.put({json.dumps(name)},{text.translate(_HTML)});\n"
-    write_whole(data_file(to, name), partial(_write, script))
+    write_text(data_file(to, name), script)
 
 
 def data_file(to: Path, name: str) -> Path:
@@ -43,12 +42,8 @@ def copy_page(to: Path) -> None:
         OutputError: If it cannot be written.
     """
     for part in _PAGE.iterdir():
-        write_whole(to / part.name, partial(_write, part.read_text(encoding="utf-8")))
+        write_text(to / part.name, part.read_text(encoding="utf-8"))
     put(to, "colours", {name: colour_table(name).flatten().tolist() for name in COLOURS})
     plots = to / "plotly.min.js"
     if not plots.is_file():
-        write_whole(plots, partial(_write, get_plotlyjs()))
-
-
-def _write(text: str, path: Path) -> None:
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        write_text(plots, get_plotlyjs())

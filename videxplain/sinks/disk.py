@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from videxplain.errors import OutputError
 from videxplain.figures import draw
 from videxplain.sinks.arrays import is_intact, is_whole, read_arrays, write_arrays
 from videxplain.sinks.files import (
@@ -23,7 +22,7 @@ from videxplain.sinks.files import (
 )
 from videxplain.sinks.locks import locked
 from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
-from videxplain.sinks.stored import read_clip
+from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 _CURVE = "curve_"
@@ -151,10 +150,7 @@ class DiskSink:
         path = self.record_file(clip)
         finished = read_clip(path)
         if finished is None or len(finished["records"]) != len(found):
-            message = (
-                f"{path} cannot be read (gone or damaged): compute it again with overwrite=true"
-            )
-            raise OutputError(message)
+            raise unreadable(path)
         kept = [
             replace(
                 old,

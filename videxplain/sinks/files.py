@@ -60,8 +60,16 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Write plain values; numbers that JSON lacks become null."""
     text = json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False)
-    # Paths may hold bytes that are no text; what takes their place is JSON's own escape.
-    data = (text + "\n").encode("utf-8", "backslashreplace")
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8; bytes of a path that are no text stand as escapes, which JSON has too.
+
+    Raises:
+        OutputError: If it cannot be written; what was there before stays.
+    """
+    data = text.encode("utf-8", "backslashreplace")
     write_whole(path, lambda temporary: temporary.write_bytes(data))
 
 

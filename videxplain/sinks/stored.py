@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from videxplain.errors import OutputError
 from videxplain.sinks.files import read_json, set_aside
 
 _PIXELS = re.compile(r"\A[0-9a-f]{16}\Z")
@@ -93,6 +94,13 @@ def read_outcome(path: Path) -> Any:  # noqa: ANN401
 def read_clip(path: Path) -> Any:  # noqa: ANN401
     """A `StoredClip`, in the way of `read_outcome`."""
     return _read(path, _CLIP.validate_python)
+
+
+def unreadable(path: Path) -> OutputError:
+    """What is raised where a record must be there and is not."""
+    return OutputError(
+        f"{path} cannot be read (gone or damaged): compute it again with overwrite=true"
+    )
 
 
 def _read(path: Path, validate: Callable[..., object]) -> Any:  # noqa: ANN401

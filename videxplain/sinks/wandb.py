@@ -15,6 +15,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 
 from videxplain.figures import kept_part, overlay, pictures
+from videxplain.panels import spread
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Attribution, Clips, Polarity, Record
 
@@ -205,14 +206,13 @@ class WandbRun:
 
         frames = pictures(clips, index)
         kept = kept_part(attribution, index, area, self._polarity)
-        shown = np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int)
         images = [
             wandb.Image(
                 frames[t],
                 caption=f"frame {t + 1}",
                 masks={"kept": {"mask_data": kept[t].astype(np.uint8), "class_labels": _CLASSES}},
             )
-            for t in shown
+            for t in spread(len(frames), _FRAMES)
         ]
         figure = overlay(clips, attribution, clip=index, area=area, polarity=self._polarity)
         with tempfile.TemporaryDirectory() as folder:
