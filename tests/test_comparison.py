@@ -264,7 +264,7 @@ def test_clips_and_classes_told_apart(
     assert {job.setting for job in jobs} == {
         f"target={target} data.seed={seed}" for target in ("label", "predicted") for seed in (0, 1)
     }
-    assert {job.label("top_precision") for job in jobs} == {
+    assert {job.metric_name("top_precision") for job in jobs} == {
         "top_precision share=0.05",
         "top_precision share=0.5",
     }

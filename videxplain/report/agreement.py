@@ -39,7 +39,7 @@ Map = Float[Tensor, "t h w"]
 
 @dataclass(frozen=True)
 class _Explained:
-    """A clip, explained by a job."""
+    """A saved attribution of a clip, and whose it is."""
 
     setting: str
     model: str

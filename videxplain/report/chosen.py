@@ -30,11 +30,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Explained:
-    """A clip, explained by a job.
+    """A job that explains the chosen clip, and its numbers.
 
     Attributes:
         job: A finished one.
-        records: Of this clip, one an area.
+        records: Of the clip, one an area.
     """
 
     job: Finished

@@ -144,7 +144,7 @@ def _numbers(job: Finished) -> list[dict[str, Any]]:
             "model": job.model,
             "pretrain_dataset": job.pretrain_dataset,
             "setting": job.setting,
-            "metric": job.label(name),
+            "metric": job.metric_name(name),
             "method": job.method,
             "area": record["area"],
             "clip": record["clip"],

@@ -33,7 +33,7 @@ class Finished:
         pretrain_dataset: What the model was trained on.
         setting: What else tells it from others: clips, classes, precision; empty if nothing does.
         method: Choice, with the keys that tell it from others of its name.
-        labels: Names of its metrics, with the keys that tell them from others of their name.
+        metric_names: Its metrics, each with the keys that tell it from others of its name.
         outcome: Its result.json without the records, of which many jobs have too many to hold.
     """
 
@@ -42,7 +42,7 @@ class Finished:
     pretrain_dataset: str
     setting: str
     method: str
-    labels: Mapping[str, str]
+    metric_names: Mapping[str, str]
     outcome: Outcome
 
     @property
@@ -106,9 +106,9 @@ class Finished:
         kept = self.outputs / "clips" / f"{digest}.npz"
         return kept if digest is not None and kept.is_file() else None
 
-    def label(self, metric: str) -> str:
+    def metric_name(self, metric: str) -> str:
         """Name of a metric, told from others of its name."""
-        return self.labels.get(metric, metric)
+        return self.metric_names.get(metric, metric)
 
 
 def heading(model: str, pretrain_dataset: str, setting: str) -> str:
@@ -141,7 +141,7 @@ def finished(folder: Path) -> list[Finished]:
     kinds = [_kind_of_data(outcome) for _, outcome in done]
     kind_keys = _differing([None] * len(done), [{"data": kind} for kind in kinds])
     setting_keys = _differing(kinds, [_setting(outcome) for _, outcome in done])
-    labels = _metric_labels([outcome for _, outcome in done])
+    metric_names = _metric_names([outcome for _, outcome in done])
     return [
         Finished(
             folder=path,
@@ -149,7 +149,7 @@ def finished(folder: Path) -> list[Finished]:
             pretrain_dataset=models[job][1],
             setting=" ".join([*kind_keys[job], *setting_keys[job]]),
             method=" ".join([*methods[job], *method_keys[job]]),
-            labels=labels[job],
+            metric_names=metric_names[job],
             outcome=outcome,
         )
         for job, (path, outcome) in enumerate(done)
@@ -217,15 +217,15 @@ def _kind_of_data(outcome: Outcome) -> str:
     return str(outcome["config"]["data"].get("_target_", "")).rpartition(".")[2].lower()
 
 
-def _metric_labels(outcomes: Sequence[Outcome]) -> list[Mapping[str, str]]:
+def _metric_names(outcomes: Sequence[Outcome]) -> list[Mapping[str, str]]:
     """For each job, its metrics' names with what tells them from those of the other jobs."""
     measured = [
         {**each.get("evaluated", {}), **(each["config"].get("metrics") or {})} for each in outcomes
     ]
     names = [name for each in measured for name in each]
     keys = _differing(names, [section for each in measured for section in each.values()])
-    labels = iter(" ".join([name, *told]) for name, told in zip(names, keys, strict=True))
-    return [{name: next(labels) for name in each} for each in measured]
+    told_apart = iter(" ".join([name, *told]) for name, told in zip(names, keys, strict=True))
+    return [{name: next(told_apart) for name in each} for each in measured]
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ _ANSWERS = ("target", "prediction", "probability")
 
 @dataclass(frozen=True)
 class Shown:
-    """A clip, explained by a job.
+    """A clip as the gallery shows what a job says of it.
 
     Attributes:
         clip: Its name.

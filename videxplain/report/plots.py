@@ -117,7 +117,7 @@ def _curves(job: Finished) -> Mapping[str, list[Mapping[str, Sequence[float]]]]:
     for record in rows:
         if record["area"] == chosen:
             for name, curve in record["curves"].items():
-                found.setdefault(job.label(name), []).append(curve)
+                found.setdefault(job.metric_name(name), []).append(curve)
     return found
 
 

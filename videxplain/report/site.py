@@ -100,7 +100,9 @@ def _comparison(jobs: Sequence[Finished]) -> Mapping[str, Any]:
         return _NO_COMPARISON
     return {
         "metrics": {
-            job.label(name): told for job in jobs for name, told in job.outcome["measures"].items()
+            job.metric_name(name): told
+            for job in jobs
+            for name, told in job.outcome["measures"].items()
         },
         "rows": compare(numbers).to_dicts(),
         "reliability": reliability(numbers).to_dicts(),
