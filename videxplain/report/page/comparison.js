@@ -2,8 +2,7 @@
 "use strict";
 
 videxplain.comparison = async (view) => {
-  const { element, table, number, unique, network, areaName, plots, isFloor } = videxplain;
-  const MOST = 12;
+  const { element, table, number, unique, network, areaName, plots, isFloor, MOST } = videxplain;
   const told = await videxplain.load("comparison");
   const networks = unique([...told.rows, ...told.curves].map(network));
   if (!networks.length) {

@@ -67,4 +67,9 @@ videxplain.unique = (values) => [...new Set(values)];
 
 videxplain.areaName = (area) => (area === null ? "map" : String(area));
 
-videxplain.isFloor = (method) => ["random", "center"].includes(method.split(" ")[0]);
+// Methods that others must pass, and how their lines are dashed.
+videxplain.FLOORS = { random: "dot", center: "dash" };
+videxplain.isFloor = (method) => Object.hasOwn(videxplain.FLOORS, method.split(" ")[0]);
+
+// Methods shown until the reader asks for more.
+videxplain.MOST = 12;

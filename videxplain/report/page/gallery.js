@@ -24,8 +24,8 @@ videxplain.gallery = async (view, name) => {
 };
 
 videxplain.theatre = async (view, clip) => {
-  const { element, unique, network, isFloor } = videxplain;
-  const MOST = 12, FRAMES_A_SECOND = 8;
+  const { element, unique, network, isFloor, MOST } = videxplain;
+  const FRAMES_A_SECOND = 8;
   const { tiles } = await videxplain.load(`clips/${clip.clip}`);
   const colourMaps = await videxplain.load("colours");
   const networks = unique(tiles.map(network));

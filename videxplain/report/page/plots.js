@@ -5,12 +5,10 @@ videxplain.plots = (() => {
   // Okabe and Ito's colours, which the colour-blind can tell apart; floors are grey.
   const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d"];
   const DASHES = ["solid", "dash", "dashdot"];
-  const FLOORS = { random: "dot", center: "dash" };
   let library = null, last = null;
 
   function style(method, methods) {
-    const floor = FLOORS[method.split(" ")[0]];
-    if (floor) return { color: "#888888", dash: floor };
+    if (videxplain.isFloor(method)) return { color: "#888888", dash: videxplain.FLOORS[method.split(" ")[0]] };
     const number = methods.filter((each) => !videxplain.isFloor(each)).indexOf(method);
     return { color: COLOURS[number % COLOURS.length], dash: DASHES[Math.floor(number / COLOURS.length) % DASHES.length] };
   }
