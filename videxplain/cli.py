@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 the user's mistake, told in a sentence, 130 stop
 """
 
 import argparse
+import inspect
 import logging
 import os
 import re
@@ -97,7 +98,8 @@ def _work(composed: DictConfig) -> None:
 def _is_mistake(error: BaseException) -> bool:
     """Whether it is the user's: told so, or raised by Hydra before any work was begun."""
     frames = traceback.walk_tb(error.__traceback__)
-    begun = any(frame.f_code is _work.__code__ for frame, _ in frames)
+    work = inspect.unwrap(_work).__code__  # checks of types at run time wrap every function alike
+    begun = any(frame.f_code is work for frame, _ in frames)
     return isinstance(error, hydra_words.EXPECTED) or not begun
 
 
