@@ -21,8 +21,8 @@ TORCHVISIONS = [
     for model in catalog.names("model")
     if catalog.section("model", model).get("network") in KINDS
 ]
-LARGE = {"i3d", "tsm", *TORCHVISIONS} - {"r2plus1d", "r3d", "mc3"}
-"""Networks that take too long to be run whenever the tests are."""
+LARGE = {"i3d", "tsm", *TORCHVISIONS} - {"r2plus1d"}
+"""Networks that take too long to be run whenever the tests are; of its family one is enough."""
 
 
 def pairs() -> list[ParameterSet]:
