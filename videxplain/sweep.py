@@ -17,13 +17,13 @@ from omegaconf import DictConfig, open_dict
 from tqdm import tqdm
 
 from videxplain import config, launching
-from videxplain.catalog import plain_values
+from videxplain.composing import Composer
 from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import Asked, SweepFolder
 from videxplain.words import counted
 
 if TYPE_CHECKING:
-    from videxplain.planning import Combination, Plan, Planned
+    from videxplain.planning import Plan, Planned
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,8 @@ class Grid(Sweeper):
     def _plan(self, arguments: Sequence[str]) -> "Plan":
         from videxplain import planning  # imports torch, which a wrong name need not wait for
 
-        combinations = [self._compose(each) for each in self._combinations(arguments)]
+        compose = Composer(self._context.config_loader, self._composed)
+        combinations = [compose(each) for each in self._combinations(arguments)]
         plugins = {
             name for each in combinations for name in config.plugins(each.composed, arguments)
         }
@@ -105,16 +106,6 @@ class Grid(Sweeper):
             for each in parser.parse_overrides([*given, *arguments])
         }
         return list(product(*values.values()))
-
-    def _compose(self, overrides: tuple[str, ...]) -> "Combination":
-        from videxplain.planning import Combination
-
-        loader = self._context.config_loader
-        composed = loader.load_sweep_config(self._composed, list(overrides))
-        choices = plain_values(composed.hydra.runtime.choices)
-        with open_dict(composed):
-            del composed["hydra"]
-        return Combination(overrides, composed, choices)
 
     def _keep_in(self, folder: Path) -> None:
         """Let every job know the sweep's folder; a worker may start elsewhere."""

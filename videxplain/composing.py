@@ -1,0 +1,84 @@
+"""The configurations of a sweep, each as Hydra would compose it, most of them without Hydra."""
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from videxplain import catalog
+
+if TYPE_CHECKING:
+    from videxplain.planning import Combination
+
+
+class Composer:
+    """Composes jobs; what Hydra makes of files is made once for jobs of the same choices.
+
+    Hydra reads and merges every file again for each job, which takes most of a plan's time. Jobs
+    that differ in values alone are copies with other values here.
+
+    Args:
+        loader: Hydra's.
+        composed: The configuration of the sweep itself.
+    """
+
+    def __init__(self, loader: ConfigLoader, composed: DictConfig) -> None:
+        self._loader, self._composed = loader, composed
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._known: dict[tuple[str, ...], Combination] = {}
+
+    def __call__(self, overrides: tuple[str, ...]) -> "Combination":
+        """The configuration of a job.
+
+        Args:
+            overrides: As on the command line.
+
+        Raises:
+            HydraException: If the overrides cannot be composed, in Hydra's words.
+        """
+        from videxplain.planning import Combination
+
+        parsed = self._parser.parse_overrides(list(overrides))
+        values = [each for each in parsed if _is_value(each)]
+        choices = tuple(str(each.input_line) for each in parsed if not _is_value(each))
+        if choices not in self._known:
+            self._known[choices] = self._by_hydra(choices)
+        same = self._known[choices]
+        composed = copy.deepcopy(same.composed)
+        if not _apply(values, composed):
+            return self._by_hydra(overrides)
+        return Combination(overrides, composed, same.choices)
+
+    def _by_hydra(self, overrides: tuple[str, ...]) -> "Combination":
+        from videxplain.planning import Combination
+
+        composed = self._loader.load_sweep_config(self._composed, list(overrides))
+        choices = catalog.plain_values(composed.hydra.runtime.choices)
+        with open_dict(composed):
+            del composed["hydra"]
+        return Combination(overrides, composed, choices)
+
+
+def _is_value(override: Override) -> bool:
+    """Whether it changes a key, and chooses no file of a group."""
+    first, *rest = override.key_or_group.split(".")
+    return bool(rest and first != "hydra") or first in catalog.root()
+
+
+def _apply(values: Sequence[Override], composed: DictConfig) -> bool:
+    """Give keys other values, as Hydra does; False where that is no plain matter."""
+    try:
+        for each in values:
+            key, add = each.key_or_group, each.is_add()
+            there = OmegaConf.select(composed, key, throw_on_missing=False) is not None
+            if each.package is not None or each.is_delete() or (add and there):
+                return False
+            OmegaConf.update(composed, key, each.value(), force_add=add or each.is_force_add())
+    except OmegaConfBaseException:
+        return False
+    return True
