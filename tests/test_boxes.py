@@ -71,18 +71,22 @@ def test_a_wrong_file_is_told(videos: Path, tmp_path: Path) -> None:
         find_videos(str(videos), boxes=str(videos))
 
 
-def test_boxes_are_measured_against(
-    videos: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The middle of the frames, where `center` points."""
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
-    run: Run = runner("videxplain", cli.main, monkeypatch, capsys)
+    return runner("videxplain", cli.main, monkeypatch, capsys)
+
+
+@pytest.fixture
+def asked(videos: Path, tmp_path: Path) -> tuple[str, ...]:
+    """Boxes in the middle of the frames, where `center` points."""
     path = boxes(tmp_path, *(f"a,{frame},15,7,25,17" for frame in range(10)))
-    asked = ("data=files", f"videos_dir={videos}", f"data.boxes={path}", "target=predicted")
-    ran = run(*asked, "method=center", "metrics=[pointing_game,energy_inside]")
+    files = ("data=files", f"videos_dir={videos}", f"data.boxes={path}", "target=predicted")
+    return (*files, "method=center")
+
+
+def test_boxes_are_measured_against(run: Run, asked: tuple[str, ...]) -> None:
+    ran = run(*asked, "metrics=[pointing_game,energy_inside]")
     assert ran.code == 0
     a, b = (line for line in ran.out.splitlines() if line.startswith(("a  ", "b.c  ")))
     assert a.split()[-2] == "1.000"
@@ -90,28 +94,22 @@ def test_boxes_are_measured_against(
 
 
 def test_other_boxes_are_another_job(
-    videos: Path,
+    run: Run,
+    asked: tuple[str, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The same file with other lines; what was measured against the old ones is not mixed."""
-    monkeypatch.chdir(tmp_path)
-    run: Run = runner("videxplain", cli.main, monkeypatch, capsys)
     evaluate: Run = runner("videxplain-evaluate", evaluate_cli.main, monkeypatch, capsys)
-    path = boxes(tmp_path, *(f"a,{frame},15,7,25,17" for frame in range(10)))
-    asked = (
-        *("data=files", f"videos_dir={videos}", f"data.boxes={path}", "target=predicted"),
-        *("method=center", "metrics=[pointing_game]"),
-    )
-    assert "1.000" in run(*asked).out
+    assert "1.000" in run(*asked, "metrics=[pointing_game]").out
     (first,) = results()
-    assert "already done" in run(*asked).out
+    assert "already done" in run(*asked, "metrics=[pointing_game]").out
     boxes(tmp_path, *(f"a,{frame},9,0,13,4" for frame in range(10)))
     ran = evaluate(str(first.parent), "metrics=[energy_inside]")
     assert ran.code == 2
     assert "with the data.boxes that it had" in ran.err
-    assert "0.000" in run(*asked).out
+    assert "0.000" in run(*asked, "metrics=[pointing_game]").out
     assert len(results()) == 2
 
 

@@ -97,11 +97,9 @@ class Clips:
         wanted = {"labels": shape[:1], "pixels": (*each, _COLOURS), "truth": each}
         for name, allowed in wanted.items():
             part = getattr(self, name)
-            given = allowed if part is None else tuple(np.shape(part))
-            if given != allowed:
-                message = (
-                    f"{name} of shape {given} for frames of shape {shape}: give {allowed}, or none"
-                )
+            if part is not None and tuple(part.shape) != allowed:
+                given = f"{name} of shape {tuple(part.shape)} for frames of shape {shape}"
+                message = f"{given}: give {allowed}, or none"
                 raise ConfigError(message)
 
     def __len__(self) -> int:
@@ -211,31 +209,24 @@ class Classifier(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]:
         """One name a logit."""
-        ...
 
     def class_index(self, name: str | int) -> int:
         """Index of a class by its name."""
-        ...
 
     def __call__(self, frames: Frames) -> Logits:
         """Class scores of a batch, from ``b c t h w`` whatever the network's own layout."""
-        ...
 
     def preprocess(self, videos: Video | Sequence[Video]) -> Clips:
         """Choose frames, resize, crop and normalise."""
-        ...
 
     def blank_clip(self) -> Frames:
         """One clip of the network's own size, on its device, all zeros."""
-        ...
 
     def black(self, frames: Frames) -> Frames:
         """The same clips with every pixel black, in the network's normalised colours."""
-        ...
 
     def unfold_cam(self, features: Tensor, batch: int) -> Float[Tensor, "b c t h w"]:
         """What a layer like ``cam_layer`` gives for a batch of clips, in these axes."""
-        ...
 
 
 @runtime_checkable
@@ -257,11 +248,9 @@ class Explainer(Protocol):
     @property
     def cost(self) -> Cost:
         """Passes through the network that explaining one clip takes."""
-        ...
 
     def __call__(self, classifier: Classifier, clips: Clips, target: Targets) -> Attribution:
         """Attribute the score of ``target`` to the pixels of ``clips``."""
-        ...
 
 
 @runtime_checkable
@@ -274,7 +263,6 @@ class Choosy(Protocol):
         Raises:
             UnsupportedPairError: If the method cannot explain it.
         """
-        ...
 
 
 @runtime_checkable
@@ -283,7 +271,6 @@ class Logger(Protocol):
 
     def start(self, folder: Path, config: Mapping[str, Any], group: str | None) -> "LoggedRun":
         """Begin the log of a job: its folder, its configuration, the sweep it belongs to."""
-        ...
 
 
 @runtime_checkable
@@ -292,11 +279,9 @@ class Sink(Protocol):
 
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Keep the results of a batch: ``a * b`` records, the areas of a clip together."""
-        ...
 
     def close(self, outcome: Mapping[str, object]) -> None:
         """Keep what is known of the whole job, and release."""
-        ...
 
 
 @runtime_checkable
@@ -305,4 +290,3 @@ class LoggedRun(Sink, Protocol):
 
     def end(self, *, failed: bool) -> None:
         """Release, whether or not the job did its work."""
-        ...

@@ -226,12 +226,7 @@ class VideoClassifier(nn.Module):
         return level[:, None, None, None].expand_as(frames)
 
     def class_index(self, name: str | int) -> int:
-        """Index of a class by its name or number.
-
-        Case does not matter, and ``_``, ``:``, ``-`` and spaces are alike.
-
-        Args:
-            name: As above, or an index as number or text.
+        """Index of a class by its name or number; case, ``_:-`` and spaces do not matter.
 
         Raises:
             ConfigError: If there is no such class; the nearest ones are named.
