@@ -30,6 +30,7 @@ class Composer:
     def __init__(self, loader: ConfigLoader, composed: DictConfig) -> None:
         self._loader, self._composed = loader, composed
         self._parser = OverridesParser.create(config_loader=loader)
+        self._root_keys = frozenset(catalog.root())
         self._known: dict[tuple[str, ...], Combination] = {}
 
     def __call__(self, overrides: tuple[str, ...]) -> "Combination":
@@ -44,8 +45,8 @@ class Composer:
         from videxplain.planning import Combination
 
         parsed = self._parser.parse_overrides(list(overrides))
-        values = [each for each in parsed if _is_value(each)]
-        choices = tuple(str(each.input_line) for each in parsed if not _is_value(each))
+        values = [each for each in parsed if self._is_value(each)]
+        choices = tuple(str(each.input_line) for each in parsed if each not in values)
         if choices not in self._known:
             self._known[choices] = self._by_hydra(choices)
         same = self._known[choices]
@@ -53,6 +54,11 @@ class Composer:
         if not _apply(values, composed):
             return self._by_hydra(overrides)
         return Combination(overrides, composed, same.choices)
+
+    def _is_value(self, override: Override) -> bool:
+        """Whether it changes a key, and chooses no file of a group."""
+        first, *rest = override.key_or_group.split(".")
+        return bool(rest and first != "hydra") or first in self._root_keys
 
     def _by_hydra(self, overrides: tuple[str, ...]) -> "Combination":
         from videxplain.planning import Combination
@@ -62,12 +68,6 @@ class Composer:
         with open_dict(composed):
             del composed["hydra"]
         return Combination(overrides, composed, choices)
-
-
-def _is_value(override: Override) -> bool:
-    """Whether it changes a key, and chooses no file of a group."""
-    first, *rest = override.key_or_group.split(".")
-    return bool(rest and first != "hydra") or first in catalog.root()
 
 
 def _apply(values: Sequence[Override], composed: DictConfig) -> bool:
