@@ -8,7 +8,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from videxplain import catalog
 from videxplain.composing import Composer
@@ -36,19 +36,31 @@ def loader() -> Iterator[ConfigLoader]:
 
 
 @pytest.fixture
-def compose(loader: ConfigLoader) -> Composer:
-    return Composer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
+def sweep(loader: ConfigLoader) -> DictConfig:
+    return loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+
+
+@pytest.fixture
+def compose(loader: ConfigLoader, sweep: DictConfig) -> Composer:
+    return Composer(loader, sweep)
 
 
 def plain(composed: DictConfig) -> object:
     return OmegaConf.to_container(composed, resolve=False)
 
 
-def test_the_same_as_hydra_composes(compose: Composer) -> None:
+def test_the_same_as_hydra_composes(
+    compose: Composer, loader: ConfigLoader, sweep: DictConfig
+) -> None:
     for overrides in JOBS:
-        found, wanted = compose(overrides), compose._by_hydra(overrides)
-        assert plain(found.composed) == plain(wanted.composed), overrides
-        assert (found.overrides, found.choices) == (overrides, wanted.choices)
+        found = compose.load_sweep_config(sweep, overrides)
+        wanted = loader.load_sweep_config(sweep, list(overrides))
+        assert plain(found) == plain(wanted), overrides
+        job = compose(overrides)
+        assert job.choices == wanted.hydra.runtime.choices
+        with open_dict(wanted):
+            del wanted["hydra"]
+        assert plain(job.composed) == plain(wanted), overrides
 
 
 def test_hydra_composes_once_for_each_choice(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Composer:
     """Composes jobs; what Hydra makes of files is made once for jobs of the same choices.
 
-    Hydra reads and merges every file again for each job, which takes most of a plan's time. Jobs
-    that differ in values alone are copies with other values here.
+    Hydra reads and merges every file again for each job, to plan it and to launch it. Jobs that
+    differ in values alone are copies with other values here.
 
     Args:
         loader: Hydra's.
@@ -31,7 +31,7 @@ class Composer:
         self._loader, self._composed = loader, composed
         self._parser = OverridesParser.create(config_loader=loader)
         self._root_keys = frozenset(catalog.root())
-        self._known: dict[tuple[str, ...], Combination] = {}
+        self._known: dict[tuple[str, ...], DictConfig] = {}
 
     def __call__(self, overrides: tuple[str, ...]) -> "Combination":
         """The configuration of a job.
@@ -44,30 +44,39 @@ class Composer:
         """
         from videxplain.planning import Combination
 
-        parsed = self._parser.parse_overrides(list(overrides))
+        composed = self.load_sweep_config(self._composed, overrides)
+        choices = catalog.plain_values(composed.hydra.runtime.choices)
+        with open_dict(composed):
+            del composed["hydra"]
+        return Combination(overrides, composed, choices)
+
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: Sequence[str]
+    ) -> DictConfig:
+        """A job's configuration with Hydra's own part, under the name that a launcher calls.
+
+        Args:
+            master_config: That of the sweep itself.
+            sweep_overrides: As on the command line.
+
+        Raises:
+            HydraException: If the overrides cannot be composed, in Hydra's words.
+        """
+        parsed = self._parser.parse_overrides(list(sweep_overrides))
         values = [each for each in parsed if self._is_value(each)]
-        choices = tuple(str(each.input_line) for each in parsed if each not in values)
+        choices = tuple(_lines([each for each in parsed if each not in values]))
         if choices not in self._known:
-            self._known[choices] = self._by_hydra(choices)
-        same = self._known[choices]
-        composed = copy.deepcopy(same.composed)
+            self._known[choices] = self._loader.load_sweep_config(master_config, list(choices))
+        composed = copy.deepcopy(self._known[choices])
         if not _apply(values, composed):
-            return self._by_hydra(overrides)
-        return Combination(overrides, composed, same.choices)
+            return self._loader.load_sweep_config(master_config, list(sweep_overrides))
+        _note(parsed, composed.hydra)
+        return composed
 
     def _is_value(self, override: Override) -> bool:
         """Whether it changes a key, and chooses no file of a group."""
         first, *rest = override.key_or_group.split(".")
         return bool(rest and first != "hydra") or first in self._root_keys
-
-    def _by_hydra(self, overrides: tuple[str, ...]) -> "Combination":
-        from videxplain.planning import Combination
-
-        composed = self._loader.load_sweep_config(self._composed, list(overrides))
-        choices = catalog.plain_values(composed.hydra.runtime.choices)
-        with open_dict(composed):
-            del composed["hydra"]
-        return Combination(overrides, composed, choices)
 
 
 def _apply(values: Sequence[Override], composed: DictConfig) -> bool:
@@ -82,3 +91,16 @@ def _apply(values: Sequence[Override], composed: DictConfig) -> bool:
     except OmegaConfBaseException:
         return False
     return True
+
+
+def _note(overrides: Sequence[Override], settings: DictConfig) -> None:
+    """Write into Hydra's own part which overrides made the job."""
+    own = [each for each in overrides if not each.is_hydra_override()]
+    style, settings.overrides.task = settings.job.config.override_dirname, _lines(own)
+    named = [each for each in own if each.key_or_group not in style.exclude_keys]
+    joined = style.item_sep.join(sorted(_lines(named)))
+    settings.job.override_dirname = joined.replace("=", style.kv_sep)
+
+
+def _lines(overrides: Sequence[Override]) -> list[str]:
+    return [str(each.input_line) for each in overrides]

@@ -3,9 +3,11 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -23,6 +25,8 @@ from videxplain.sinks.sweep_folder import Asked, SweepFolder
 from videxplain.words import counted
 
 if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+
     from videxplain.planning import Plan, Planned
 
 log = logging.getLogger(__name__)
@@ -31,6 +35,8 @@ _LOGGED = "logger=wandb"
 """What a sweep adds, unless the command line says otherwise."""
 _NOT_INSTALLED = "Unknown plugin class"
 """What Hydra says of a launcher whose package is not there."""
+_IN_PROCESS = "basic"
+"""Hydra's launcher that runs one job after the other where the sweep runs."""
 _NAMES = ("model", "pretrain_dataset", "method")
 
 
@@ -88,11 +94,14 @@ class Grid(Sweeper):
         told = {n: launching.refused(name, each) for n, each in reasons.items()}
         _check_all_done(folder, asked, told)
 
+    @cached_property
+    def _compose(self) -> Composer:
+        return Composer(self._context.config_loader, self._composed)
+
     def _plan(self, arguments: Sequence[str]) -> "Plan":
         from videxplain import planning  # imports torch, which a wrong name need not wait for
 
-        compose = Composer(self._context.config_loader, self._composed)
-        combinations = [compose(each) for each in self._combinations(arguments)]
+        combinations = [self._compose(each) for each in self._combinations(arguments)]
         plugins = {
             name for each in combinations for name in config.plugins(each.composed, arguments)
         }
@@ -120,7 +129,7 @@ class Grid(Sweeper):
     def _launcher(self) -> Launcher:
         try:
             return Plugins.instance().instantiate_launcher(
-                hydra_context=self._context,
+                hydra_context=self._launchers_context(),
                 task_function=self._task_function,
                 config=self._composed,
             )
@@ -133,6 +142,13 @@ class Grid(Sweeper):
             else:
                 message = f"{told} ({error}): is it installed? {install}"
             raise ConfigError(message) from error
+
+    def _launchers_context(self) -> HydraContext:
+        """Hydra's; a launcher of this process need not compose anew what the plan did."""
+        if self._composed.hydra.runtime.choices["hydra/launcher"] != _IN_PROCESS:
+            return self._context
+        loader = cast("ConfigLoader", self._compose)  # the one method that it calls
+        return replace(self._context, config_loader=loader)
 
     def _keep_reasons(self, plan: "Plan") -> None:
         from videxplain import runner
