@@ -1,12 +1,31 @@
 """Look inside a network without leaving anything behind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
 from videxplain.errors import ConfigError, LayerNotFoundError
+
+
+@contextmanager
+def watching(
+    modules: Iterable[nn.Module], note: Callable[[nn.Module, Any, Any], Tensor | None]
+) -> Iterator[None]:
+    """Tell of every call of some modules while the block runs.
+
+    Args:
+        modules: Those watched.
+        note: Called with the module, the tuple of its inputs and its output; a tensor that it
+            returns takes the output's place.
+    """
+    handles = [module.register_forward_hook(note) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -35,11 +54,8 @@ def capture(net: nn.Module, layer: str) -> Iterator[list[Tensor]]:
         outputs.append(output)
         return output.clone()  # the next layer may work in place: let it spoil a copy
 
-    handle = find_layer(net, layer).register_forward_hook(record)
-    try:
+    with watching([find_layer(net, layer)], record):
         yield outputs
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -53,18 +69,14 @@ def output_shapes(net: nn.Module) -> Iterator[dict[str, tuple[int, ...]]]:
         Shapes by dotted name, of the layers that give one tensor; inner layers come first.
     """
     shapes: dict[str, tuple[int, ...]] = {}
+    names = {module: name for name, module in net.named_modules() if name}
 
-    def record(name: str, _module: nn.Module, _inputs: object, output: object) -> None:
+    def record(module: nn.Module, _inputs: object, output: object) -> None:
         if isinstance(output, Tensor):
-            shapes[name] = tuple(output.shape)
+            shapes[names[module]] = tuple(output.shape)
 
-    layers = [(name, module) for name, module in net.named_modules() if name]
-    handles = [module.register_forward_hook(partial(record, name)) for name, module in layers]
-    try:
+    with watching(names, record):
         yield shapes
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def find_layer(net: nn.Module, layer: str) -> nn.Module:

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from videxplain.errors import UnsupportedPairError
+from videxplain.hooks import watching
 from videxplain.methods.feature_maps import Cam, attribute_cams
 from videxplain.types import Attribution, Classifier, Clips, Cost, Frames, Targets
 
@@ -149,9 +150,5 @@ def _calls(net: nn.Module) -> Iterator[list[_Call]]:
         if isinstance(block, Traceable):
             calls.append(_Call(block, *inputs, output[0].shape[1]))
 
-    handles = [block.register_forward_hook(record) for block in _blocks(net)]
-    try:
+    with watching(_blocks(net), record):
         yield calls
-    finally:
-        for handle in handles:
-            handle.remove()

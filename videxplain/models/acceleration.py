@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from videxplain.hooks import watching
 from videxplain.models.convolution import FrozenConvolution, can_fold, can_freeze
 
 log = logging.getLogger(__name__)
@@ -129,13 +130,8 @@ def _norm_after(net: nn.Module, frames: Tensor) -> tuple[Tensor, dict[str, str]]
         elif maker is not None and maker() is inputs[0]:
             norms[convolution] = name
 
-    watched = [each for each in names if can_freeze(each) or can_fold(each)]
-    handles = [each.register_forward_hook(note) for each in watched]
-    try:
+    with watching([each for each in names if can_freeze(each) or can_fold(each)], note):
         logits = _ask(net, frames)
-    finally:
-        for handle in handles:
-            handle.remove()
     once = {
         convolution: norm
         for convolution, norm in norms.items()
