@@ -14,7 +14,7 @@ from videxplain import __version__, catalog
 from videxplain.errors import OutputError
 from videxplain.sinks.files import read_json, write_json, writing
 from videxplain.sinks.locks import locked
-from videxplain.sinks.shards import STATUS
+from videxplain.sinks.places import STATUS
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.root_keys import check_values, map_areas, plugin_names
+from videxplain.sinks.places import results_folder
 
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
@@ -140,7 +141,7 @@ def job_folder(config: Mapping[str, Any], weights_sha256: str) -> Path:
         weights_sha256: Digest of the network's weights.
     """
     names = (config["pretrain_dataset"]["name"], *config["choices"].values())
-    results = Path(config["outputs_dir"]).expanduser() / "results"
+    results = results_folder(Path(config["outputs_dir"]).expanduser())
     return results.joinpath(*map(str, names), job_hash(config, weights_sha256))
 
 

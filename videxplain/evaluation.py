@@ -17,9 +17,10 @@ from videxplain.measures import declared
 from videxplain.measuring import Measuring
 from videxplain.models.checkpoints import Checkpoint
 from videxplain.root_keys import check_values
+from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink, load
-from videxplain.sinks.files import clip_slug, write_json
-from videxplain.sinks.shards import RESULT, Outcome
+from videxplain.sinks.files import write_json
+from videxplain.sinks.shards import Outcome
 from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def evaluate(
         "evaluated": {**outcome.get("evaluated", {}), **metrics},
         "records": [asdict(record) for record in records],
     }
-    write_json(folder / RESULT, told)
+    write_json(folder / places.RESULT, told)
 
 
 def _check_folder(folder: Path, outcome: Outcome) -> None:
@@ -137,7 +138,7 @@ def _saved(sink: DiskSink, clips: Clips) -> Attribution:
             message = f"the video of {name!r} is not the one that was explained: explain it anew"
             raise OutputError(message)
     device = clips.frames.device
-    saved = [load(sink.folder / "attributions" / f"{clip_slug(name)}.npz") for name in clips.names]
+    saved = [load(places.archive(sink.folder, name)) for name in clips.names]
     return Attribution(
         values=torch.cat([each.values for each in saved], dim=1).to(device),
         target=torch.cat([each.target for each in saved]).to(device),

@@ -19,6 +19,7 @@ from videxplain.explaining import explain_all
 from videxplain.job import Job, Result
 from videxplain.measures import declared
 from videxplain.models.classifier import VideoClassifier
+from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
 from videxplain.types import (
@@ -79,7 +80,7 @@ def skip(completed: Mapping[str, Any], reason: str) -> None:
     folder = config.job_folder(completed, weights_sha256="")
     join_group(completed, folder)
     skipped = {"state": "skipped", "reason": reason, "config": dict(completed), "records": []}
-    write_json(folder / "result.json", {"format": config.FORMAT, **skipped})
+    write_json(folder / places.RESULT, {"format": config.FORMAT, **skipped})
 
 
 def run(job: Job, sweep: str | None = None) -> Result:
@@ -124,7 +125,7 @@ def _run(job: Job, sweep: str | None) -> Result:
 
 def _announce(job: Job, *, overwrite: bool) -> None:
     """Say what is done, and for which clips the prediction is explained."""
-    done = sum(job.sink.record_file(video.name).is_file() for video in job.videos)
+    done = sum(places.record(job.sink.folder, video.name).is_file() for video in job.videos)
     log.info(
         "explaining %s with %s, %s on %s%s",
         *(counted(len(job.videos), "clip"), job.choice("method")),

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from videxplain.commands import told
 from videxplain.errors import ConfigError
 from videxplain.report.summary import write_summary
+from videxplain.sinks.places import results_folder
+from videxplain.sinks.sweep_folder import SweepFolder
 
 _HELP = {"-h", "--help"}
 
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _summary(folder: Path) -> None:
-    if not (folder / "jobs.json").is_file() and not (folder / "results").is_dir():
+    if not SweepFolder(folder).is_one() and not results_folder(folder).is_dir():
         message = f"{folder} holds no sweep: give outputs/sweeps/<time>, or a folder of outputs"
         raise ConfigError(message)
     tqdm.write(str(write_summary(folder)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from videxplain import config
 from videxplain.errors import ConfigError
-from videxplain.sinks.files import clip_slug
-from videxplain.sinks.shards import RESULT, Outcome, joined, read, shard_folders, whole_folder
+from videxplain.sinks import places
+from videxplain.sinks.shards import Outcome, joined, read, shard_folders, whole_folder
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.sinks.sweep_folder import SweepFolder
 from videxplain.types import Polarity
@@ -90,7 +90,7 @@ class Finished:
 
     def attribution(self, clip: str) -> Path:
         """Where the explanation of a clip is."""
-        return self.folder / "attributions" / f"{clip_slug(clip)}.npz"
+        return places.archive(self.folder, clip)
 
     def pixels(self, clip: str) -> Path | None:
         """Where the pictures of a clip are; None where none were kept.
@@ -98,13 +98,13 @@ class Finished:
         Raises:
             OutputError: If the clip's record cannot be read.
         """
-        record = self.folder / "records" / f"{clip_slug(clip)}.json"
+        record = places.record(self.folder, clip)
         found = read_clip(record)
         if found is None:
             raise unreadable(record)
         digest = found["pixels"]
-        kept = self.outputs / "clips" / f"{digest}.npz"
-        return kept if digest is not None and kept.is_file() else None
+        kept = None if digest is None else places.pixels(self.outputs, digest)
+        return kept if kept is not None and kept.is_file() else None
 
     def metric_name(self, metric: str) -> str:
         """Name of a metric, told from others of its name."""
@@ -158,11 +158,11 @@ def finished(folder: Path) -> list[Finished]:
 
 def _folders(folder: Path) -> Iterator[Path]:
     sweep = SweepFolder(folder)
-    if (folder / RESULT).is_file() or shard_folders(folder):
+    if (folder / places.RESULT).is_file() or shard_folders(folder):
         yield folder
         return
-    if not (folder / "jobs.json").is_file():
-        yield from sorted(path.parent for path in folder.glob(f"results/*/*/*/*/{RESULT}"))
+    if not sweep.is_one():
+        yield from places.job_folders(folder, [places.RESULT])
         return
     for state in sweep.states().values():
         if state.state == "done" and state.folder is not None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from videxplain.sinks import places
 from videxplain.sinks.files import read_json, write_whole
-from videxplain.sinks.shards import RESULT, STATUS, joined, read, whole_folder
+from videxplain.sinks.places import RESULT, STATUS
+from videxplain.sinks.shards import joined, read, whole_folder
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -20,7 +22,6 @@ COLUMNS = (
 )
 """Before the metrics, whose means over the clips follow."""
 _ACCOUNTS = (RESULT, STATUS)
-_JOBS = "results/*/*/*/*"
 
 
 def summarise(folder: Path) -> list[Row]:
@@ -33,13 +34,12 @@ def summarise(folder: Path) -> list[Row]:
         One row an area of each finished job, and one for each other job.
     """
     sweep = SweepFolder(folder)
-    if (folder / "jobs.json").is_file():
+    if sweep.is_one():
         jobs = _of_sweep(sweep)
     elif any((folder / name).is_file() for name in _ACCOUNTS):
         jobs = _of_folders([folder.absolute()])
     else:
-        found = {path.parent for name in _ACCOUNTS for path in folder.glob(f"{_JOBS}/{name}")}
-        jobs = _of_folders(sorted(found))
+        jobs = _of_folders(places.job_folders(folder, _ACCOUNTS))
     return [row for job in jobs for row in job]
 
 

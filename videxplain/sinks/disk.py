@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from videxplain.figures import draw
+from videxplain.sinks import places
 from videxplain.sinks.arrays import is_intact, is_whole, read_arrays, write_arrays
 from videxplain.sinks.files import (
     clip_slug,
@@ -21,7 +22,7 @@ from videxplain.sinks.files import (
     writing,
 )
 from videxplain.sinks.locks import locked
-from videxplain.sinks.shards import RESULT, clips_of, join, read, shard_folder, shard_folders
+from videxplain.sinks.shards import clips_of, join, read, shard_folder, shard_folders
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.types import Attribution, Clips, Polarity, Record
 
@@ -67,13 +68,13 @@ class DiskSink:
             slug = clip_slug(name)
             own = records[index * areas : (index + 1) * areas]
             arrays = _arrays(attribution, index, own[0].label)
-            write_arrays(self._archive(name), arrays)
+            write_arrays(places.archive(self.folder, name), arrays)
             pixels = self._keep_pixels(clips, index)
             shown = own[: len(attribution.values)]  # a map's cuts follow
             for suffix, save in draw(clips, attribution, index, shown, self.polarity):
                 write_whole(self.folder / "figures" / f"{slug}{suffix}", save)
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
-            write_json(self.record_file(name), finished)
+            write_json(places.record(self.folder, name), finished)
 
     def closed(self, clips: Sequence[str]) -> Path | None:
         """Where the outcome for these clips is: in the whole, or in this share; None if nowhere."""
@@ -92,43 +93,39 @@ class DiskSink:
         Args:
             overwrite: Whether all is computed anew, so that no share of before counts.
         """
-        stale = [self.folder / RESULT, self.account / RESULT]
+        stale = [self.folder / places.RESULT, self.account / places.RESULT]
         if overwrite and self.shard is None:
-            stale += [folder / RESULT for folder in shard_folders(self.folder)]
+            stale += [folder / places.RESULT for folder in shard_folders(self.folder)]
         for file in stale:
             with writing(file):
                 file.unlink(missing_ok=True)
 
     def close(self, outcome: Mapping[str, object]) -> None:
         """Write ``result.json``: the job is finished; so is the whole with its last share."""
-        write_json(self.account / RESULT, dict(outcome))
+        write_json(self.account / places.RESULT, dict(outcome))
         self._join()
 
     def _join(self) -> None:
         whole = None if self.shard is None else join(self.folder, self.shard)
         if whole is not None:
-            write_json(self.folder / RESULT, whole)
+            write_json(self.folder / places.RESULT, whole)
 
     def _is_for(self, clips: Sequence[str], whole: Mapping[str, Any]) -> bool:
         if self.shard is None:
             return clips_of(whole) == list(clips)
         return set(clips) <= set(clips_of(whole))
 
-    def record_file(self, clip: str) -> Path:
-        """Where a finished clip's record is."""
-        return self.folder / "records" / f"{clip_slug(clip)}.json"
-
     def records(self, clip: str) -> list[Record] | None:
         """What was kept of a clip, None if it is not finished; what is damaged is moved aside."""
-        path = self.record_file(clip)
+        path = places.record(self.folder, clip)
         found = read_clip(path)
         if found is None:
             return None
         records, pixels = [_record(row) for row in found["records"]], found["pixels"]
-        archive = self._archive(clip)
+        archive = places.archive(self.folder, clip)
         if _moved_aside(archive) or not archive.is_file():
             return None
-        if pixels is not None and _moved_aside(self._pixels_file(pixels)):
+        if pixels is not None and _moved_aside(places.pixels(self.outputs, pixels)):
             with writing(path):
                 path.unlink()  # without pictures, which may have been left out, it would count
             return None
@@ -147,7 +144,7 @@ class DiskSink:
         Returns:
             The records as they are now.
         """
-        path = self.record_file(clip)
+        path = places.record(self.folder, clip)
         finished = read_clip(path)
         if finished is None or len(finished["records"]) != len(found):
             raise unreadable(path)
@@ -164,21 +161,15 @@ class DiskSink:
 
     def shows(self, clips: Clips, index: int) -> bool:
         """Whether a finished clip's pictures were these."""
-        known = read_clip(self.record_file(clips.names[index]))
+        known = read_clip(places.record(self.folder, clips.names[index]))
         return known is not None and bool(known["pixels"] == _digest(clips, index))
-
-    def _archive(self, clip: str) -> Path:
-        return self.folder / "attributions" / f"{clip_slug(clip)}.npz"
-
-    def _pixels_file(self, digest: str) -> Path:
-        return self.outputs / "clips" / f"{digest}.npz"
 
     def _keep_pixels(self, clips: Clips, index: int) -> str | None:
         digest = _digest(clips, index)
         if clips.pixels is None or digest is None:
             return None
         pixels = clips.pixels[index]
-        path = self._pixels_file(digest)
+        path = places.pixels(self.outputs, digest)
         if not is_intact(path):
             write_arrays(path, {"pixels": pixels})
         return digest

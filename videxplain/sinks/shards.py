@@ -5,10 +5,9 @@ from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
+from videxplain.sinks.places import RESULT
 from videxplain.sinks.stored import read_outcome
 
-RESULT = "result.json"
-STATUS = "status.json"
 _FOLDER = "shards"
 
 Outcome = dict[str, Any]

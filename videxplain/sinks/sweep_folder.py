@@ -59,9 +59,17 @@ class SweepFolder:
 
     path: Path
 
+    @property
+    def _plan_file(self) -> Path:
+        return self.path / "jobs.json"
+
+    def is_one(self) -> bool:
+        """Whether a sweep keeps account here."""
+        return self._plan_file.is_file()
+
     def write_plan(self, asked: Sequence[Asked]) -> None:
         """Keep what is asked for; the jobs that run come first, in the order of their numbers."""
-        write_json(self.path / "jobs.json", [asdict(each) for each in asked])
+        write_json(self._plan_file, [asdict(each) for each in asked])
 
     def plan(self) -> list[Asked]:
         """What was asked for.
@@ -69,7 +77,7 @@ class SweepFolder:
         Raises:
             OutputError: If it is not there or damaged.
         """
-        asked = read_json(self.path / "jobs.json", list)
+        asked = read_json(self._plan_file, list)
         if asked is None:
             message = (
                 f"{self.path} does not say which jobs were asked for: give the sweep's command "

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from videxplain.figures import kept_part, overlay, pictures
 from videxplain.panels import spread
 from videxplain.sinks.files import clip_slug
+from videxplain.sinks.places import archives
 from videxplain.types import Attribution, Clips, Polarity, Record
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class WandbRun:
         self._run.summary["state"] = outcome["state"]
         if self._attributions:
             artifact = wandb.Artifact(self._run.name, type="attributions")
-            for path in sorted((self._folder / "attributions").glob("[!.]*.npz")):
+            for path in archives(self._folder):
                 artifact.add_file(str(path))
             self._run.log_artifact(artifact)
 
