@@ -36,6 +36,10 @@ def test_a_network_that_other_clips_break_says_what_it_was_given() -> None:
         vx.VideoClassifier(flat, frames=16, size=(32, 32)).class_index("waving")
 
 
+def test_a_classifier_is_where_its_network_is() -> None:
+    assert vx.VideoClassifier(SmallNet().to("meta")).device == torch.device("meta")
+
+
 def test_mixed_precision_changes_logits_little_and_their_type_not_at_all() -> None:
     classifier = vx.load_model("tiny_r2plus1d", device="cpu")
     mixed = vx.load_model("tiny_r2plus1d", device="cpu", precision="bfloat16")

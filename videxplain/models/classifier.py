@@ -40,7 +40,8 @@ class VideoClassifier(nn.Module):
     """Freeze a network once, so that no method has to touch its mode or its parameters.
 
     Args:
-        net: Maps clips to logits ``b k``; set to evaluation mode, its parameters frozen.
+        net: Maps clips to logits ``b k``; set to evaluation mode, its parameters frozen. Clips are
+            brought to its device.
         frames: Frames of a clip.
         size: Height and width of a clip in pixels.
         mean: Mean colour of the training clips, RGB in [0, 1].
@@ -100,7 +101,7 @@ class VideoClassifier(nn.Module):
         if cam_layer is not None:
             find_layer(net, cam_layer)
         self._check_values()
-        self.eval()
+        self.to(next((each.device for each in net.parameters()), self.device)).eval()
 
     def forward(self, frames: Frames) -> Logits:
         """Class scores of a batch ``b c t h w``, normalised as `preprocess` does.
