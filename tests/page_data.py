@@ -20,6 +20,7 @@ METHODS = ("step", "grad", "random")
 AREAS = (0.25, 0.5)
 SIDE, COLUMNS = 32, 3
 BLURRED = 90
+FADED = 128
 
 
 def write(folder: Path) -> Path:
@@ -198,7 +199,7 @@ def _tile(model: str, method: str) -> dict[str, Any]:
         "job": job(model, method),
         "frames": _pixels(model),
         "command": f"videxplain model={model} method={method}",
-        "perturbation": "fade" if model == "net_b" else "blur",
+        "faded": FADED if model == "net_b" else None,
         "maps": [{"area": area} for area in _areas(method)],
         "records": records,
     }

@@ -1,5 +1,7 @@
 """Boxes that say where the evidence in the user's own videos is."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,40 @@ def test_boxes_become_the_truth(videos: Path, tmp_path: Path) -> None:
 def test_a_wrong_line_is_told(lines: list[str], told: str, videos: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=told):
         find_videos(str(videos), boxes=boxes(tmp_path, *lines))
+
+
+def test_a_share_may_have_no_box(videos: Path, tmp_path: Path) -> None:
+    path = boxes(tmp_path, "a,2,3,5,10,8")
+    (second,) = find_videos(str(videos), shard="2/2", boxes=path)
+    assert second.name == "b.c"
+    assert second.read_truth is not None
+    assert not second.read_truth([2]).any()
+
+
+def test_a_folder_that_cannot_be_read_is_told() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        (root / "lost+found").mkdir(mode=0o700)
+        (root / "lost+found").chmod(0 if os.geteuid() else 0o700)
+        me = os.geteuid()
+        if me == 0:
+            os.seteuid(65534)  # to root permissions are nothing
+        try:
+            with pytest.raises(
+                DataError, match=r"lost\+found cannot be read \(Permission denied\)"
+            ):
+                find_videos(folder)
+        finally:
+            os.seteuid(me)
+
+
+def test_frames_are_asked_for_in_their_order(videos: Path) -> None:
+    video, _ = find_videos(str(videos))
+    assert len(video.read([0, 3, 9])) == 3
+    for wrong in ([], [3, 0], [3, 3], [-1], [10]):
+        with pytest.raises(DataError, match="give some from 0 to 9, ascending"):
+            video.read(wrong)
 
 
 def test_a_wrong_file_is_told(videos: Path, tmp_path: Path) -> None:

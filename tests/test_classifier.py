@@ -1,16 +1,20 @@
 """What a VideoClassifier promises about any network, and what it refuses."""
 
+import math
 import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import videxplain as vx
 from tests.formulas import SmallNet, clip
-from videxplain.errors import ConfigError
+from videxplain.errors import ConfigError, DataError
+from videxplain.methods.gradient import Gradient
+from videxplain.types import Classifier, Targets
 
 
 class Spoils(nn.Module):
@@ -92,7 +96,10 @@ def test_a_clip_that_is_no_batch_is_told() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("wrong", ["size=(64,)", "sampling='unifrom'", "layout='b t h w c'"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["size=64", "resize=[64, 64]", "size=(64,)", "sampling='unifrom'", "layout='b t h w c'"],
+)
 def test_wrong_types_are_told_at_once(wrong: str) -> None:
     """In a process of its own, without the type checker that these tests run under."""
     script = (
@@ -112,6 +119,31 @@ def test_explain_wants_clips_and_keys_where_they_belong() -> None:
         vx.explain(classifier, clips, built, num_iter=3)
     with pytest.raises(ConfigError, match="unknown key of method=grad 'outputs_dir'"):
         vx.load_method("grad", outputs_dir="x")
+
+
+def test_numbers_of_other_libraries(small: vx.VideoClassifier) -> None:
+    clips = vx.Clips(clip(1, 4, 32, 32))
+    wanted = vx.explain(small, clips, "grad", 3).values
+    for target in (np.int64(3), torch.tensor(3), np.array([3]), torch.tensor([3])):
+        assert torch.equal(vx.explain(small, clips, "grad", target).values, wanted)
+    step = vx.load_method("step", perturb_area=np.linspace(0.1, 0.2, 3), num_iter=np.int64(2))
+    assert vx.explain(small, clips, step, 3).areas == pytest.approx((0.1, 0.15, 0.2))
+    with pytest.raises(ConfigError, match=r"num_iter=<object .*: give numbers, texts"):
+        vx.load_method("step", num_iter=object())
+
+
+def test_what_a_method_finds_is_checked(small: vx.VideoClassifier) -> None:
+    class Broken(Gradient):
+        def __call__(
+            self,
+            classifier: Classifier,  # noqa: ARG002
+            clips: vx.Clips,
+            target: Targets,
+        ) -> vx.Attribution:
+            return vx.Attribution(clips.frames[None] * math.nan, target)
+
+    with pytest.raises(DataError, match="Broken finds values that are NaN or infinite for 'clip-"):
+        vx.explain(small, vx.Clips(clip(1, 4, 32, 32)), Broken(), 3)
 
 
 def test_recurrent_networks_are_explained() -> None:

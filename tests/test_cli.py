@@ -112,6 +112,14 @@ def test_a_new_clip_in_the_folder_is_explained_too(run: Run, tmp_path: Path) -> 
     assert len(json.loads((job_folder() / "result.json").read_text())["records"]) == 2
 
 
+@pytest.mark.parametrize("option", [["--cfg", "job"], ["-c", "job"], ["--info", "all"], ["-i"]])
+def test_options_stand_anywhere(option: list[str]) -> None:
+    for place in range(3):
+        given = ["method=step", "seed=1"]
+        given[place:place] = option
+        assert cli._options_first(given) == [*option, "method=step", "seed=1"]
+
+
 def test_a_checkout_may_be_called_as_the_package(tmp_path: Path) -> None:
     checkout = tmp_path / "videxplain"
     for name in ("videxplain", "conf"):

@@ -18,6 +18,7 @@ from videxplain.errors import ConfigError
 from videxplain.report import markdown, plots
 from videxplain.report.agreement import agreement
 from videxplain.report.comparison import compare, measured, reliability
+from videxplain.report.curves import mean_known, mean_shares
 from videxplain.report.finished import Finished, finished
 from videxplain.report.statistics import consistency, interval
 
@@ -226,6 +227,22 @@ def test_agreement_is_exact_for_what_is_known(outputs: Path) -> None:
     assert set(between["method"]) == set(between["other_method"]) == {job.method for job in jobs}
 
 
+def test_a_clip_counts_once(outputs: Path) -> None:
+    jobs = finished(outputs)
+    twice = [*jobs, *jobs]  # as jobs that differ in what they measure alone
+    assert measured(twice).equals(measured(jobs))
+    assert agreement(twice, [0.1]).equals(agreement(jobs, [0.1]))
+    (once,), (again,) = (list(plots.curve_plots(each)) for each in (jobs, twice))
+    assert once[0] == again[0]
+
+
+def test_curves_that_are_no_numbers_in_places() -> None:
+    values: list[list[float | None]] = [[0.0, 0.5, 1.0], [None, 0.1, None]]
+    _, found = mean_shares([{"shares": [0.0, 0.5, 1.0], "values": each} for each in values])
+    assert mean_known(found).tolist() == pytest.approx([0, 0.3, 1])
+    assert np.isnan(mean_known(found[1:])).tolist() == [True, False, True]
+
+
 def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
     names = {job.method for job in finished(outputs)}
     assert names == {"grad", "random", "center", "3d_ep"}
@@ -235,6 +252,7 @@ def test_jobs_of_one_name_are_told_apart(outputs: Path, tmp_path: Path) -> None:
         method = {"variant": variant, "perturb_area": area, "batch_size": area}
         told = {
             "choices": {"model": "tiny_tsm", "method": "3d_ep"},
+            "pretrain_dataset": {"name": "shapes"},
             "model": {},
             "method": method,
             "data": {},
@@ -289,7 +307,14 @@ def single(folder: Path, values: Mapping[str, float | None]) -> Finished:
     record = {**names, "area": None, "probability": 0.5, "metrics": values, "curves": {}}
     measures = {name: {"higher_is_better": True} for name in values}
     choices = {"model": "net", "method": "grad"}
-    told = {"choices": choices, "model": {}, "method": {}, "data": {}, "polarity": "positive"}
+    told = {
+        "choices": choices,
+        "pretrain_dataset": {"name": "shapes"},
+        "model": {},
+        "method": {},
+        "data": {},
+        "polarity": "positive",
+    }
     outcome = {"measures": measures, "config": told}
     done = {"format": 1, "state": "done", "records": [record], **outcome}
     (folder / "result.json").write_text(json.dumps(done))

@@ -116,6 +116,32 @@ def test_metrics_follow_the_method_that_was_run(commands: Commands) -> None:
         assert row["metrics"]["probability_kept"] == pytest.approx(kept, abs=2e-3)
 
 
+def test_one_that_was_stopped_leaves_its_numbers_out(commands: Commands) -> None:
+    explain, evaluate = commands
+    assert explain(*FEW[:2], "method=center", "metrics=[top_precision]").code == 0
+    (path,) = results()
+    record = min(path.parent.glob("records/*.json"))
+    found = json.loads(record.read_text())
+    found["records"][0]["metrics"]["entropy"] = 0.5
+    record.write_text(json.dumps(found))
+    ran = evaluate("outputs", "metrics=[gini]")
+    assert ran.code == 0, ran.err
+    assert not list(path.parent.glob("*.corrupt"))
+    assert [set(row["metrics"]) for row in rows(path)] == [{"top_precision", "gini"}] * 3
+
+
+def test_results_that_were_taken_elsewhere(commands: Commands, tmp_path: Path) -> None:
+    explain, evaluate = commands
+    (tmp_path / "disk").mkdir()
+    assert explain(*FEW[:2], "method=center", "outputs_dir=disk/outputs").code == 0
+    (tmp_path / "disk").rename("copied")
+    (tmp_path / "disk").touch()  # nothing can be written there any more
+    ran = evaluate("copied/outputs", "metrics=[gini]")
+    assert ran.code == 0, ran.err
+    (path,) = Path("copied").glob("outputs/results/*/*/*/*/result.json")
+    assert all("gini" in row["metrics"] for row in rows(path))
+
+
 def test_the_jobs_own_numbers_stay(commands: Commands) -> None:
     explain, evaluate = commands
     asked = (*FEW[:2], "method=center", "metrics=[top_precision]")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import faults
 from tests.commands import Run, runner
 from tests.outputs import contents, records, results, summary
 from videxplain import cli, report_cli, sweep_cli
+from videxplain.sinks.locks import is_locked
 
 JOB = (
     *("data=shapes", "batch_size=1", "method=grad", "threads=1", "metrics=[visible_area]"),
@@ -169,6 +171,32 @@ def test_reports_of_damaged_results_are_told(
     assert report("outputs").code == 0
 
 
+def test_a_stop_while_all_is_computed_anew(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of before must not speak for the attribution of now."""
+    assert run(*JOB).code == 0
+    before = len(records(Path()))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("videxplain.sinks.disk.draw", stop)
+        assert run(*JOB, "overwrite=true").code == 130
+    assert len(records(Path())) == before - 1
+    ran = run(*JOB)
+    assert f"{before - 1} of them there already" in ran.out + ran.err
+    assert len(records(Path())) == before
+
+
+def test_a_lock_that_this_user_cannot_ask_may_be_held(tmp_path: Path) -> None:
+    lock = tmp_path / "0.lock"
+    assert not is_locked(lock)
+    lock.touch()
+    assert not is_locked(lock)
+    with faults.read_only(lock):
+        assert is_locked(lock)
+
+
 def test_damaged_accounts_of_a_sweep(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +206,15 @@ def test_damaged_accounts_of_a_sweep(
     damaged("sweeps/*/jobs/0.json", half)
     assert run_sweep("summary", str(sweep)).code == 0
     assert [row["state"] for row in summary()] == ["pending", "done"]
+    (sweep / "jobs/1.json").write_text('{"state": 3}')
+    assert run_sweep("summary", str(sweep)).code == 0
+    assert [row["state"] for row in summary()] == ["pending", "pending"]
+    asked = (sweep / "jobs.json").read_bytes()
+    (sweep / "jobs.json").write_text("[1]")
+    assert run_sweep("summary", str(sweep)).code == 2
+    newer = [{**each, "later": 1} for each in json.loads(asked)]
+    (sweep / "jobs.json").write_text(json.dumps(newer))
+    assert run_sweep("summary", str(sweep)).code == 0, "a later version may say more"
     damaged("sweeps/*/jobs.json", half)
     ran = run_sweep("summary", str(sweep))
     assert ran.code == 2

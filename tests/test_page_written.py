@@ -133,7 +133,7 @@ def test_kept_and_deleted_are_made_of_mask_and_clip(
     page.get_by_label("Network").select_option("net_b (shapes)")
     page.get_by_label("step, net_b (shapes)").wait_for()
     assert frames(page) == ["3"] * 3
-    assert pixel(page, "step", "kept", 31) == [0, 0, 0], "fades to black"
+    assert pixel(page, "step", "kept", 31) == [page_data.FADED] * 3
 
 
 def test_a_mask_that_loses_the_class_says_so(page: Any, report: Path) -> None:  # noqa: ANN401

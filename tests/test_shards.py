@@ -9,6 +9,8 @@ from PIL import Image
 from tests.commands import Run, runner
 from tests.outputs import results, summary
 from videxplain import cli
+from videxplain.report.site import write_report
+from videxplain.report.summary import summarise
 
 QUICK = ("data=shapes", "metrics=[visible_area]", "threads=1", "method=random", "logger=none")
 
@@ -48,6 +50,20 @@ def test_shares_of_the_clips_join_into_one_job(run: Run) -> None:
     assert shared["records"] == one["records"]
     assert shared["config"]["data"] == one["config"]["data"]
     assert shared["timings"].keys() == one["timings"].keys()
+
+
+def test_a_share_alone_is_shown(run: Run) -> None:
+    ran = run(*QUICK, "data.num_clips=4", "data.shard=1/2")
+    assert "there is no page" not in ran.out + ran.err
+    (row,) = summarise(Path("outputs"))
+    assert (row["state"], row["clips"], row["model"]) == ("done", 2, "tiny_tsm")
+    (folder,) = Path("outputs/results").glob("*/*/*/*")
+    assert (folder / "report/index.html").is_file()
+    elsewhere = Path("copied").absolute()
+    folder.rename(elsewhere)
+    (row,) = summarise(elsewhere)
+    assert (row["state"], row["method"]) == ("done", "random")
+    assert write_report(elsewhere).is_file()
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "1/0", "a/b", "1/2/3", "-1/2"])

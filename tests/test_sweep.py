@@ -15,12 +15,13 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.commands import Run, runner
 from tests.outputs import contents, records, results, summary
 from tests.test_data import write_frames
-from videxplain import cli, sweep_cli
+from videxplain import cli, hydra_words, sweep_cli
 from videxplain.accounts import join_group
 from videxplain.dry_run import duration
 from videxplain.errors import UnknownKeyError
@@ -32,10 +33,14 @@ from pathlib import Path
 import torch
 
 class Breaks(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
     def forward(self, frames):
         if Path("break").exists():
             raise RuntimeError("the network broke")
-        return frames.mean((2, 3, 4)) @ torch.ones(3, 8)
+        return self.weight * frames.mean((2, 3, 4)) @ torch.ones(3, 8)
 
 def build(width=1):
     return Breaks()
@@ -206,6 +211,23 @@ def test_a_job_that_fails_loses_only_itself(
     Path("break").unlink()
     assert run("-m", *QUICK, *own, "method=grad,center,random", "+model.net.width=1").code == 0
     assert len(results()) == 3
+
+
+def test_a_mistake_in_a_network_is_told_as_it_is() -> None:
+    assert hydra_words.of_a_job(AssertionError("16 frames")) == "AssertionError: 16 frames"
+    assert hydra_words.of_a_job(ValueError("in defaults")) == "ValueError: in defaults"
+
+
+def test_weights_of_the_users_own_are_jobs_of_their_own(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = breaking(tmp_path, monkeypatch)
+    for name, value in (("a", 1.0), ("b", 2.0)):
+        torch.save({"weight": torch.full((1,), value)}, f"{name}.pth")
+    many = (*own, "+model.net.width=1", "method=center", "model.weights=a.pth,b.pth")
+    ran = run("-m", *QUICK, *many)
+    assert ran.code == 0, ran.err
+    assert [row["state"] for row in summary()] == ["done", "done"]
 
 
 def test_finished_jobs_of_another_sweep_are_found(run: Run) -> None:
@@ -383,6 +405,21 @@ def test_plan_says_what_a_sweep_would_do(run_sweep: Run) -> None:
         lines[-1],
     )
     assert not Path("outputs").exists()
+
+
+def test_plan_times_what_each_job_computes_in(
+    run_sweep: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def seconds(_classifier: object, *given: object) -> float:
+        asked.append(given)
+        return 1.0
+
+    monkeypatch.setattr("videxplain.dry_run._seconds", seconds)
+    ran = run_sweep("plan", *QUICK, "method=grad,center", "precision=float32,bfloat16")
+    assert ran.code == 0
+    assert asked == [("auto", precision, None) for precision in ("float32", "bfloat16")]
 
 
 def test_plan_counts_the_passes_of_metrics(run_sweep: Run) -> None:

@@ -8,17 +8,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from videxplain import __version__, catalog
 from videxplain.errors import OutputError
-from videxplain.sinks.files import read_json, write_json, writing
+from videxplain.sinks.files import write_json, writing
 from videxplain.sinks.locks import locked
 from videxplain.sinks.places import STATUS
+from videxplain.sinks.stored import read_valid
 
 log = logging.getLogger(__name__)
 
 LOG = "job.log"
+_GROUP = TypeAdapter(dict[Literal["jobs"], list[str]])
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -45,7 +49,8 @@ def join_group(completed: Mapping[str, Any], folder: Path) -> None:
     path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
     name = folder.relative_to(outputs).as_posix()
     with locked(path.with_suffix(".lock")):  # jobs side by side note themselves too
-        jobs = (read_json(path) or {}).get("jobs", [])
+        told = read_valid(path, _GROUP.validate_python)
+        jobs = told["jobs"] if told else []
         if name not in jobs:
             write_json(path, {"jobs": [*jobs, name]})
 

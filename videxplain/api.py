@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from videxplain import catalog, targets
+from videxplain import catalog, keys, targets
 from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
+from videxplain.explaining import attribute
 from videxplain.models.classifier import Precision, VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
 
@@ -40,7 +41,8 @@ def load_model(  # noqa: PLR0913
         UnsupportedPairError: If the model has no weights for the data set.
         WeightsError: If the weights cannot be had or do not fit.
     """
-    section = catalog.model(name, {"weights": weights, **changes}, pretrain_dataset)
+    asked = {"weights": weights, **keys.plain(changes)}
+    section = catalog.model(name, asked, pretrain_dataset)
     classifier: VideoClassifier = catalog.build(section, "model", plugins)
     classifier.precision = precision
     return classifier.to(pick_device(device))
@@ -60,7 +62,7 @@ def load_method(name: str, *, perturb: str = "quick", **changes: object) -> Expl
     Raises:
         ConfigError: If a name, key or value cannot be used.
     """
-    section = catalog.section("method", name, changes, perturb=perturb)
+    section = catalog.section("method", name, keys.plain(changes), perturb=perturb)
     explainer: Explainer = catalog.build(section, "method")
     return explainer
 
@@ -91,7 +93,7 @@ def explain(
 
     Raises:
         ConfigError: If a name, key or value cannot be used.
-        DataError: If a score of the network's is NaN or infinite.
+        DataError: If a score of the network's, or a value found, is NaN or infinite.
         LayerNotFoundError: If the network has not the layer that a key names.
         UnsupportedPairError: If the method cannot explain this network.
         DeviceMemoryError: If the device has not the memory for one clip.
@@ -101,11 +103,12 @@ def explain(
     if not isinstance(method, str) and given:
         message = f"{', '.join(given)} given to a method already built: give them to load_method"
         raise ConfigError(message)
+    name = method if isinstance(method, str) else type(method).__name__
     if isinstance(method, str):
         method = load_method(method, perturb=perturb or "quick", **changes)
     batch_size = getattr(method, "batch_size", len(clips))
     logits = logits_of(classifier, clips.frames, batch_size)
-    return method(classifier, clips, targets.resolve(target, classifier, clips, logits))
+    return attribute(classifier, clips, method, target, logits, name=name)
 
 
 def _check_clips(clips: object) -> None:

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
 _OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
 _TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
+_SHOW = ("--cfg", "-c", "--info", "-i")
+"""Options that may take a word for what they show."""
 _RERUN = "--experimental-rerun"
 _METHOD = "method="
 _COMMAND = "videxplain"
@@ -118,7 +120,7 @@ def _in_a_sweep(
             account.write_state(number, JobState("running", folder))
             folder = str(_explain(job, sweep=account.path.name).absolute())
         except Exception as error:
-            seconds, told = time.perf_counter() - start, hydra_words.in_words(error)
+            seconds, told = time.perf_counter() - start, hydra_words.of_a_job(error)
             traced = "".join(traceback.format_exception(error))
             account.write_state(number, JobState("failed", folder, told, traced, seconds))
             log.error("failed: %s", told)  # noqa: TRY400  # the traceback is in the account
@@ -173,7 +175,8 @@ def _options_first(arguments: Sequence[str]) -> list[str]:
     options: list[str] = []
     overrides: list[str] = []
     for before, each in zip(["", *arguments], arguments, strict=False):
-        is_override = each[:1] != "-" and before not in _TAKE_A_VALUE
+        is_a_value = before in _TAKE_A_VALUE or (before in _SHOW and "=" not in each)
+        is_override = each[:1] != "-" and not is_a_value
         (overrides if is_override else options).append(each)
     return [*options, *overrides]
 

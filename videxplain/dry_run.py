@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from tabulate import tabulate
 
 from videxplain.devices import pick_device, use_threads
-from videxplain.models.classifier import VideoClassifier
+from videxplain.models.classifier import Precision, VideoClassifier
 from videxplain.planning import Plan, Planned
 from videxplain.words import counted
 
 _MINUTE, _HOUR = 60, 3600
 _WRITTEN = 10  # from here on, whole numbers
+_TIMED_BY = ("device", "precision", "threads")
 _COLUMNS = ("model", "method", "clips", "forward", "backward", "time", "job")
 
 
@@ -64,17 +66,18 @@ def _chosen(job: Planned, group: str) -> str:
 
 
 def _times(jobs: Sequence[Planned]) -> list[float]:
-    timed: dict[VideoClassifier, float] = {}
-    for job in jobs:
-        if job.classifier is not None and job.classifier not in timed:
-            use_threads(job.config["threads"])
-            timed[job.classifier] = _seconds(job.classifier, str(job.config["device"]))
-    return [sum(job.cost) / 2 * timed[job.classifier] for job in jobs if job.classifier]
+    seconds = cache(_seconds)
+    return [
+        sum(job.cost) / 2 * seconds(job.classifier, *(job.config[key] for key in _TIMED_BY))
+        for job in jobs
+        if job.classifier
+    ]
 
 
-def _seconds(classifier: VideoClassifier, device: str) -> float:
+def _seconds(classifier: VideoClassifier, device: str, precision: Precision, threads: int) -> float:
     """Of a forward and a backward pass; the first one, which prepares, does not count."""
-    classifier.to(pick_device(device))
+    use_threads(threads)
+    classifier.to(pick_device(device)).precision = precision
     frames = torch.zeros(1, 3, classifier.frames, *classifier.size, device=classifier.device)
 
     def run() -> float:

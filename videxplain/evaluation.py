@@ -20,7 +20,7 @@ from videxplain.root_keys import check_values
 from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink, load
 from videxplain.sinks.files import write_json
-from videxplain.sinks.shards import Outcome
+from videxplain.sinks.shards import Outcome, read
 from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def evaluate(
     saved = {
         **catalog.root(),  # keys that no result depends on may be missing
         **outcome["config"],
+        "outputs_dir": str(places.outputs_of(folder) or folder),  # they may lie elsewhere now
         **changes,
         "metrics": metrics,
         "logger": {},
@@ -63,20 +64,29 @@ def evaluate(
     if job.classifier.weights_sha256 != outcome.get("weights_sha256"):
         message = f"{folder} was made with other weights: explain anew, or give those"
         raise OutputError(message)
-    sink = DiskSink(job.sink.outputs, folder, job.sink.polarity)
-    job = replace(job, sink=sink)
-    size = saved["batch_size"]
-    records: list[Record] = []
+    job = replace(job, sink=DiskSink(job.sink.outputs, folder, job.sink.polarity))
+    with job.sink.alone():
+        told = _measure_all(job, read(folder) or outcome)  # another may have measured since
+        write_json(folder / places.RESULT, told)
+
+
+def _measure_all(job: Job, outcome: Outcome) -> Outcome:
+    """The outcome with what the job's metrics find.
+
+    Clips of an evaluation that was stopped have more than the others: that stays out until it is
+    measured of all.
+    """
+    size, records = job.config["batch_size"], []
     for start in tqdm(range(0, len(job.videos), size), desc="clips", unit="batch", disable=None):
         records += _measure(job, job.videos[start : start + size])
     measures = {metric.name: dict(declared(metric)) for metric in job.metrics}
-    told = {
+    known = {**outcome.get("measures", {}), **measures}
+    return {
         **outcome,
-        "measures": {**outcome.get("measures", {}), **measures},
-        "evaluated": {**outcome.get("evaluated", {}), **metrics},
-        "records": [asdict(record) for record in records],
+        "measures": known,
+        "evaluated": {**outcome.get("evaluated", {}), **job.config["metrics"]},
+        "records": [asdict(record.measured_by(list(known))) for record in records],
     }
-    write_json(folder / places.RESULT, told)
 
 
 def _check_folder(folder: Path, outcome: Outcome) -> None:

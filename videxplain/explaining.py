@@ -11,7 +11,16 @@ from videxplain.chunks import Chunks, logits_of
 from videxplain.errors import ConfigError, DataError
 from videxplain.job import Job
 from videxplain.measuring import Measuring
-from videxplain.types import Attribution, Clips, Record, Sink, Video
+from videxplain.types import (
+    Attribution,
+    Classifier,
+    Clips,
+    Explainer,
+    Logits,
+    Record,
+    Sink,
+    Video,
+)
 from videxplain.words import counted
 
 log = logging.getLogger(__name__)
@@ -63,16 +72,44 @@ def _explain(job: Job, batch: Sequence[Video], sinks: Sequence[Sink]) -> list[Re
     """Explain, measure and keep one batch."""
     clips = job.classifier.preprocess(batch)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
-    target = targets.resolve(job.config["target"], job.classifier, clips, logits)
-    attribution = job.method(job.classifier, clips, target)
-    _check_shape(attribution, clips, job.choice("method"))
-    _check_finite(attribution, clips, job.choice("method"))
+    attribution = attribute(
+        job.classifier, clips, job.method, job.config["target"], logits, name=job.choice("method")
+    )
     measuring = Measuring(job.classifier, job.method, job.metrics)
     cut_at, polarity = job.config["map_area"], job.config["polarity"]
     records = measuring.records(clips, attribution, logits, cut_at, polarity)
     for sink in sinks:
         sink.write(records, clips, attribution)
     return records
+
+
+def attribute(  # noqa: PLR0913
+    classifier: Classifier,
+    clips: Clips,
+    method: Explainer,
+    target: targets.Choice,
+    logits: Logits,
+    *,
+    name: str,
+) -> Attribution:
+    """What a method says of clips, checked.
+
+    Args:
+        classifier: The network.
+        clips: What is explained.
+        method: Explains.
+        target: The class explained.
+        logits: Scores of ``clips``.
+        name: What messages call the method.
+
+    Raises:
+        ConfigError: If a class does not exist, or the method gives something else.
+        DataError: If a score or a value that the method finds is NaN or infinite.
+    """
+    found = method(classifier, clips, targets.resolve(target, classifier, clips, logits))
+    _check_shape(found, clips, name)
+    _check_finite(found, clips, name)
+    return found
 
 
 def _check_shape(attribution: object, clips: Clips, method: str) -> None:

@@ -33,7 +33,8 @@ _HALF = 0.5
 _PERCENTILE = 0.99
 """Saliency above it is drawn as 1, so that one voxel does not darken the rest."""
 _OPACITY = 0.55
-_GREY = 127.5
+GREY = 127.5
+"""About the level of the mean colour, which faded pixels turn into."""
 
 
 def overlay(  # noqa: PLR0913
@@ -222,6 +223,6 @@ def seen_through(pictures: Panels, mask: Heat, perturbation: str = "blur") -> Pa
         mask: 1 where they stay.
         perturbation: ``blur`` or ``fade``.
     """
-    frames = rearrange(torch.from_numpy(pictures).float() - _GREY, "t h w c -> 1 c t h w")
-    seen = perturb(PYRAMIDS[perturbation](frames), torch.from_numpy(mask)[None, None])[0] + _GREY
+    frames = rearrange(torch.from_numpy(pictures).float() - GREY, "t h w c -> 1 c t h w")
+    seen = perturb(PYRAMIDS[perturbation](frames), torch.from_numpy(mask)[None, None])[0] + GREY
     return rearrange(seen.round().clamp(0, 255).byte(), "c t h w -> t h w c").numpy()

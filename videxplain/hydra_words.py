@@ -25,13 +25,26 @@ def in_words(error: BaseException) -> str:
     """One sentence: what was given, what is allowed, what to do.
 
     Args:
-        error: Of any kind; one that is nobody's mistake is told with its type.
+        error: A mistake in a configuration or a command line.
     """
     if isinstance(error, VidexplainError):
         return str(error)
     for translate in _TRANSLATIONS:
         if told := translate(error):
             return told
+    return _as_it_is(error)
+
+
+def of_a_job(error: BaseException) -> str:
+    """What a job failed by: a mistake in words, anything else as it is, with its type.
+
+    Args:
+        error: Of any kind.
+    """
+    return in_words(error) if isinstance(error, EXPECTED) else _as_it_is(error)
+
+
+def _as_it_is(error: BaseException) -> str:
     kind = "" if isinstance(error, EXPECTED) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error} {error.__cause__ or ''}".split())
 

@@ -1,11 +1,12 @@
-"""Which choices have a key, to be told where another one was made."""
+"""Keys and their values: which choices have one, and what it can hold."""
 
 from collections.abc import Iterable, Mapping
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from videxplain import catalog
-from videxplain.errors import unknown_name
+from videxplain.errors import ConfigError, unknown_name
 
 _RECIPES = "perturb"
 """The group whose files set root keys."""
@@ -77,3 +78,24 @@ def _has(part: object, key: str) -> bool:
             return False
         part = part[step]
     return True
+
+
+def plain(changes: Mapping[str, object]) -> dict[str, object]:
+    """Values that a configuration can hold: NumPy's and PyTorch's numbers become Python's.
+
+    Args:
+        changes: By their keys.
+
+    Raises:
+        ConfigError: If one is something else.
+    """
+    found = {
+        key: value.tolist() if hasattr(value, "tolist") else value for key, value in changes.items()
+    }
+    for key, value in found.items():
+        try:
+            OmegaConf.create({key: value})
+        except OmegaConfBaseException as error:
+            message = f"{key}={value!r}: give numbers, texts, or lists and mappings of these"
+            raise ConfigError(message) from error
+    return found

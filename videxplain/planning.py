@@ -198,7 +198,7 @@ def _lacks(method: str, error: UnknownKeyError) -> str:
 
 def _identity(completed: Mapping[str, Any]) -> str:
     """Equal for two jobs whose results would be; a weights file counts by its name."""
-    weights = json.dumps([completed["weights"], completed["weights_dir"]])
+    weights = json.dumps([completed["model"].get(key) for key in ("weights", "weights_dir")])
     return f"{config.job_folder(completed, weights)} {config.shard(completed)}"
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from videxplain.words import counted
 _INDEX = re.compile(r"-?\d+")
 _WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
 """Numbers that are none, as Python writes them and as messages do."""
-Choice = str | int | Sequence[str | int] | Tensor
+Choice = str | int | Sequence[str | int] | Tensor | np.ndarray | np.integer
 """``label``, ``predicted``, a class name, an index, or a name or index a clip."""
 
 
@@ -36,6 +37,8 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
     _check_names(classifier, logits)
     _check_scores(classifier, clips, logits)
     predicted = logits.argmax(dim=1)
+    if isinstance(choice, (Tensor, np.ndarray, np.integer)):
+        choice = choice.tolist()
     if isinstance(choice, str) and choice == "predicted":
         return predicted
     if isinstance(choice, str) and choice == "label":
@@ -44,7 +47,7 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
         return predicted.new_tensor([classifier.class_index(each) for each in own])
     if isinstance(choice, (str, int)):
         return torch.full_like(predicted, classifier.class_index(choice))
-    chosen = choice.tolist() if isinstance(choice, Tensor) else list(choice)
+    chosen = list(choice)
     if len(chosen) != len(clips):
         message = (
             f"{counted(len(chosen), 'target')} for {counted(len(clips), 'clip')}: give one a clip"

@@ -97,9 +97,11 @@ class Clips:
         wanted = {"labels": shape[:1], "pixels": (*each, _COLOURS), "truth": each}
         for name, allowed in wanted.items():
             part = getattr(self, name)
-            if part is not None and tuple(part.shape) != allowed:
-                given = f"{name} of shape {tuple(part.shape)} for frames of shape {shape}"
-                message = f"{given}: give {allowed}, or none"
+            found = getattr(part, "shape", None)
+            if part is not None and found != allowed:
+                kind = f"type {type(part).__name__}" if found is None else f"shape {tuple(found)}"
+                given = f"{name} of {kind} for frames of shape {shape}"
+                message = f"{given}: give an array of {allowed}, or none"
                 raise ConfigError(message)
 
     def __len__(self) -> int:

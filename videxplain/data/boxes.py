@@ -40,31 +40,35 @@ Boxes = Mapping[int, Sequence[Box]]
 """By the number of the frame, counted from 0."""
 
 
-def with_boxes(videos: Iterable[Video], path: str) -> list[Video]:
+def with_boxes(videos: Iterable[Video], path: str, names: Sequence[str]) -> list[Video]:
     """Let videos say what their evidence is; a clip without boxes has none.
 
     Args:
-        videos: Found in a folder.
+        videos: Found in a folder, or a share of them.
         path: A CSV file with the columns ``clip`` (the video's name, with or without its suffix),
             ``frame`` (from 0) and ``x0, y0, x1, y1`` (pixels; the last two lie outside).
+        names: Of all videos in the folder.
 
     Raises:
         DataError: If the file cannot be used, or is about none of the videos.
     """
     boxes, marked = _read(Path(path).expanduser()), []
-    found = 0
+    if not any(_of(name, boxes) for name in names):
+        message = f"{path} has boxes of {', '.join(list(boxes)[:3]) or 'no clip'}: none is there"
+        raise DataError(message)
     for video in videos:
-        own = boxes.get(video.name) or boxes.get(str(PurePath(video.name).with_suffix(""))) or {}
+        own = _of(video.name, boxes)
         late = max(own, default=0)
         if late >= video.length:
             message = f"{path}: {video.name} has no frame {late}: it has {video.length}, from 0"
             raise DataError(message)
-        found += bool(own)
         marked.append(replace(video, read_truth=partial(_truth, video, own)))
-    if not found:
-        message = f"{path} has boxes of {', '.join(list(boxes)[:3]) or 'no clip'}: none is there"
-        raise DataError(message)
     return marked
+
+
+def _of(name: str, boxes: Mapping[str, Boxes]) -> Boxes:
+    """Of a video, whose name may stand without its suffix; none if nothing is said of it."""
+    return boxes.get(name) or boxes.get(str(PurePath(name).with_suffix(""))) or {}
 
 
 def _truth(video: Video, boxes: Boxes, indices: Sequence[int]) -> Bool[np.ndarray, "t h w"]:

@@ -3,7 +3,10 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+
+from pydantic import validate_call
 
 from videxplain.data import frame_folders, video_files
 from videxplain.data.boxes import with_boxes
@@ -15,6 +18,7 @@ _NAMED = 5
 """Broken files that one message names."""
 
 
+@validate_call
 def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = None) -> list[Video]:
     """List the videos under a path, in the order of their names.
 
@@ -29,25 +33,37 @@ def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = N
     Raises:
         DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
     """
-    videos = _found(videos_dir, shard)
-    return videos if boxes is None else with_boxes(videos, boxes)
-
-
-def _found(videos_dir: str, shard: str | None) -> list[Video]:
     root = Path(videos_dir).expanduser()
+    clips = _clips(root)
+    videos = _open_all(root, share(clips, shard))
+    return (
+        videos
+        if boxes is None
+        else with_boxes(videos, boxes, [_name(root, each) for each in clips])
+    )
+
+
+def _clips(root: Path) -> list[Path]:
+    """All of them, in the order of their names."""
     if not root.exists():
-        message = f"videos_dir={videos_dir} does not exist: give a folder of videos, or a video"
+        message = f"videos_dir={root} does not exist: give a folder of videos, or a video"
         raise DataError(message)
-    if root.is_file() or _is_clip(root):
-        return share([read_video(root)], shard)
-    clips = sorted(_clips_below(root))
+    try:
+        clips = [root] if root.is_file() or _is_clip(root) else sorted(_clips_below(root))
+    except OSError as error:
+        message = f"{error.filename} cannot be read ({error.strerror}): take it out of {root}"
+        raise DataError(message) from error
     if not clips:
         message = (
-            f"videos_dir={videos_dir} holds no video: give a folder of frame folders "
+            f"videos_dir={root} holds no video: give a folder of frame folders "
             f"(jpg, png) or of video files ({', '.join(sorted(video_files.SUFFIXES))})"
         )
         raise DataError(message)
-    return _open_all(root, share(clips, shard))
+    return clips
+
+
+def _name(root: Path, clip: Path) -> str:
+    return clip.name if clip == root else clip.relative_to(root).as_posix()
 
 
 def read_video(path: str | os.PathLike[str]) -> Video:
@@ -72,10 +88,10 @@ def read_video(path: str | os.PathLike[str]) -> Video:
 def _open_all(root: Path, clips: list[Path]) -> list[Video]:
     videos, mistakes = [], []
     for path in clips:
-        folder = path.parent.name if path.parent != root else None
+        folder = path.parent.name if root not in (path, path.parent) else None
         label = _label(path.name if path.is_dir() else path.stem) or folder
         try:
-            videos.append(_open(path, path.relative_to(root).as_posix(), label))
+            videos.append(_open(path, _name(root, path), label))
         except DataError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -93,6 +109,11 @@ def _open(path: Path, name: str, label: str | None) -> Video:
     video = opener(path, name, label)
 
     def read(indices: Sequence[int]) -> VideoFrames:
+        ascend = all(one < other for one, other in pairwise([-1, *indices, video.length]))
+        if not len(indices) or not ascend:
+            last = video.length - 1
+            message = f"frames {list(indices)} of {path}: give some from 0 to {last}, ascending"
+            raise DataError(message)
         try:
             return video.read(indices)
         finally:  # a change explains whatever else went wrong

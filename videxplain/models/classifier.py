@@ -278,6 +278,7 @@ class VideoClassifier(nn.Module):
         """Refuse what would fail late, or give wrong clips in silence."""
         wanted = {
             "frames and size": self.frames >= 1
+            and isinstance(self.size, Sequence)
             and len(self.size) == _SIDES
             and min(self.size) >= 1,
             "three mean and std, std above 0": self.mean.shape == self.std.shape == (3,)
@@ -294,5 +295,5 @@ class VideoClassifier(nn.Module):
     def _covers(self) -> bool:
         if self.resize is None:
             return True
-        shorter = self.resize if isinstance(self.resize, tuple) else (self.resize, self.resize)
+        shorter = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
         return all(given >= side for given, side in zip(shorter, self.size, strict=False))

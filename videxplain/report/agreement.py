@@ -35,6 +35,8 @@ _SCHEMA = {
 Size = tuple[int, int, int]
 """Frames, rows and columns."""
 Map = Float[Tensor, "t h w"]
+_Asked = tuple[str, str]
+"""A clip, and the class explained."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class _Explained:
     method: str
     path: Path
     polarity: Polarity
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Of its job, within the setting."""
+        return self.model, self.method
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,8 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
         union of the most salient ones); means over the clips that both explain for the same class.
         Maps of different sizes are brought to the smaller one.
     """
-    found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
-    for explained in _by_clip(jobs).values():
+    found: dict[tuple[str, ...], dict[_Asked, tuple[float, float]]] = defaultdict(dict)
+    for asked, explained in _by_clip(jobs).items():
         clip = _Clip.of(explained)
         for one, other in combinations(explained, 2):
             between = _between(one, other)
@@ -118,9 +125,9 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
             names = (between, one.setting, one.model, one.method, other.model, other.method)
             for area in areas:
                 alike = clip.alike(one, other, area)
-                if alike is not None:
-                    found[*names, str(area)].append(alike)
-    rows = [_row(key, pairs) for key, pairs in found.items()]
+                if alike is not None:  # jobs of one name, which measure other things, agree alike
+                    found[*names, str(area)][asked] = alike
+    rows = [_row(key, list(pairs.values())) for key, pairs in found.items()]
     return pl.DataFrame(rows, _SCHEMA)
 
 
@@ -136,10 +143,11 @@ def _row(key: Sequence[str], pairs: Sequence[tuple[float, float]]) -> Mapping[st
     }
 
 
-def _by_clip(jobs: Sequence[Finished]) -> Mapping[tuple[str, str], list[_Explained]]:
-    """Under a clip and the class explained, all that explain it."""
-    clips: dict[tuple[str, str], list[_Explained]] = defaultdict(list)
-    for job in jobs:
+def _by_clip(jobs: Sequence[Finished]) -> Mapping[_Asked, list[_Explained]]:
+    """Under a clip and the class explained, all that explain it, jobs of one name in a row."""
+    clips: dict[_Asked, list[_Explained]] = defaultdict(list)
+    names = [job.names for job in jobs]
+    for job in sorted(jobs, key=lambda job: names.index(job.names)):
         targets = {record["clip"]: record["target"] for record in job.records}
         for clip, target in targets.items():
             path = job.attribution(clip)
@@ -150,7 +158,7 @@ def _by_clip(jobs: Sequence[Finished]) -> Mapping[tuple[str, str], list[_Explain
 
 
 def _between(one: _Explained, other: _Explained) -> str | None:
-    if one.setting != other.setting:
+    if one.setting != other.setting or one.name == other.name:
         return None
     if one.model == other.model:
         return "methods"

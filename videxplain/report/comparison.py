@@ -61,7 +61,9 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
         visible_area (null if it was not measured), higher_is_better (null for a description) and
         value.
     """
-    numbers = pl.concat([pl.DataFrame(_numbers(job), _SCHEMA) for job in jobs])
+    every = pl.concat([pl.DataFrame(_numbers(job), _SCHEMA) for job in jobs])
+    # jobs that differ in what they measure alone may measure the same
+    numbers = every.unique([*KEY, "method", "area", "clip"], keep="first", maintain_order=True)
     if not len(numbers):
         message = (
             "none of the metrics applies to these results: videxplain-evaluate measures others"

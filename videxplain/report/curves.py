@@ -66,16 +66,25 @@ class JobCurves:
 
 
 def mean_shares(
-    curves: Sequence[Mapping[str, Sequence[float]]],
+    curves: Sequence[Mapping[str, Sequence[float | None]]],
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "clips n"]]:
-    """Shares of the first clip, and the values of all clips there."""
-    shares = np.array(curves[0]["shares"])
-    return shares, np.stack([np.interp(shares, each["shares"], each["values"]) for each in curves])
+    """Shares of the first clip, and the values of all clips there, NaN where a score was none."""
+    read = [{key: np.array(each[key], np.float64) for key in each} for each in curves]  # None: NaN
+    shares = read[0]["shares"]
+    return shares, np.stack([np.interp(shares, each["shares"], each["values"]) for each in read])
+
+
+def mean_known(values: Float[np.ndarray, "clips n"]) -> Float[np.ndarray, "n"]:
+    """Over the clips that have a value; NaN where none has."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _mean_share(curves: Sequence[Mapping[str, Sequence[float]]]) -> Mapping[str, Any]:
     shares, values = mean_shares(curves)
-    return {"shares": _plain(shares), "values": _plain(values.mean(axis=0))}
+    return {"shares": _plain(shares), "values": _plain(mean_known(values))}
 
 
 def _mean(curves: Sequence[Curves]) -> Curves:

@@ -130,8 +130,7 @@ class _Drawer:
             return figures.heat_map(pictures, heat[self.shown], self.look.colours)
         mask = figures.window(attribution, 0, index, job.polarity, self.area)[self.shown]
         seen = mask if self.look.show == "kept" else 1 - mask
-        perturbation = job.outcome["config"]["method"].get("perturbation") or "blur"
-        return figures.seen_through(pictures, seen, perturbation)
+        return figures.seen_through(pictures, seen, job.perturbation)
 
     def _mask(self, area: float, metrics: _Metrics) -> tuple[str, ...]:
         """The area asked for, and what the mask really keeps."""

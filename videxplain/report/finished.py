@@ -10,7 +10,7 @@ from typing import Any
 from videxplain import config
 from videxplain.errors import ConfigError
 from videxplain.sinks import places
-from videxplain.sinks.shards import Outcome, joined, read, shard_folders, whole_folder
+from videxplain.sinks.shards import Outcome, joined, read
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.sinks.sweep_folder import SweepFolder
 from videxplain.types import Polarity
@@ -68,15 +68,20 @@ class Finished:
         }
 
     @property
-    def outputs(self) -> Path:
-        """Root of the results that it is one of."""
-        return self.folder.parents[4]
+    def outputs(self) -> Path | None:
+        """Root of the results that it is one of; None if it was taken elsewhere."""
+        return places.outputs_of(self.folder)
 
     @property
     def polarity(self) -> Polarity:
         """How its signed values become saliency."""
         found: Polarity = self.outcome["config"]["polarity"]
         return found
+
+    @property
+    def perturbation(self) -> str:
+        """What hidden pixels turn into: ``blur``, or ``fade`` where its method does that."""
+        return self.outcome["config"]["method"].get("perturbation") or "blur"
 
     @property
     def command(self) -> str:
@@ -92,19 +97,25 @@ class Finished:
         """Where the explanation of a clip is."""
         return places.archive(self.folder, clip)
 
+    def record(self, clip: str) -> Path:
+        """Where the numbers of a clip are."""
+        return places.record(self.folder, clip)
+
     def pixels(self, clip: str) -> Path | None:
         """Where the pictures of a clip are; None where none were kept.
 
         Raises:
             OutputError: If the clip's record cannot be read.
         """
-        record = places.record(self.folder, clip)
+        record = self.record(clip)
         found = read_clip(record)
         if found is None:
             raise unreadable(record)
         digest = found["pixels"]
-        kept = None if digest is None else places.pixels(self.outputs, digest)
-        return kept if kept is not None and kept.is_file() else None
+        if digest is None or self.outputs is None:
+            return None
+        kept = places.pixels(self.outputs, digest)
+        return kept if kept.is_file() else None
 
     def metric_name(self, metric: str) -> str:
         """Name of a metric, told from others of its name."""
@@ -134,10 +145,11 @@ def finished(folder: Path) -> list[Finished]:
         message = f"{folder} holds no finished job: give outputs/sweeps/<time>, or outputs"
         raise ConfigError(message)
     done = list(outcomes.items())
-    models = [(outcome["config"]["choices"]["model"], path.parts[-4]) for path, outcome in done]
-    methods = [(outcome["config"]["choices"]["method"],) for _, outcome in done]
+    configs = [outcome["config"] for _, outcome in done]
+    models = [(each["choices"]["model"], each["pretrain_dataset"]["name"]) for each in configs]
+    methods = [(each["choices"]["method"],) for each in configs]
     model_keys = _differing(models, [_network(outcome) for _, outcome in done])
-    method_keys = _differing(methods, [outcome["config"]["method"] for _, outcome in done])
+    method_keys = _differing(methods, [each["method"] for each in configs])
     kinds = [_kind_of_data(outcome) for _, outcome in done]
     kind_keys = _differing([None] * len(done), [{"data": kind} for kind in kinds])
     setting_keys = _differing(kinds, [_setting(outcome) for _, outcome in done])
@@ -158,7 +170,7 @@ def finished(folder: Path) -> list[Finished]:
 
 def _folders(folder: Path) -> Iterator[Path]:
     sweep = SweepFolder(folder)
-    if (folder / places.RESULT).is_file() or shard_folders(folder):
+    if (folder / places.RESULT).is_file() or places.shard_folders(folder):
         yield folder
         return
     if not sweep.is_one():
@@ -166,14 +178,14 @@ def _folders(folder: Path) -> Iterator[Path]:
         return
     for state in sweep.states().values():
         if state.state == "done" and state.folder is not None:
-            yield whole_folder(Path(state.folder))
+            yield places.whole_folder(Path(state.folder))
 
 
 def _outcome(folder: Path) -> Outcome | None:
     """Of the whole, or of the shares that are there."""
     whole = read(folder)
     if whole is None:
-        shares = [each for each in map(read, shard_folders(folder)) if each is not None]
+        shares = [each for each in map(read, places.shard_folders(folder)) if each is not None]
         whole = joined(shares) if shares else None
     return whole if whole is not None and whole["state"] == "done" else None
 

@@ -113,7 +113,7 @@ def _shown(
         "frames": pixels,
         "polarity": job.polarity,
         "command": job.command,
-        "perturbation": job.outcome["config"]["method"].get("perturbation") or "blur",
+        "faded": figures.GREY if job.perturbation == "fade" else None,
         "maps": [{"area": area} for area in areas or (None,)],
         "records": [{"area": each["area"], "metrics": each["metrics"]} for each in records],
     }
@@ -140,9 +140,10 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
 def _write_sheets(
     to: Path, job: Finished, clip: str, attribution: Attribution, curves: JobCurves
 ) -> None:
-    """Heat maps and curves of a clip, unless they are there, with the time of its attribution."""
+    """Heat maps and curves of a clip, unless they are there, with the times of what they show."""
     name = f"media/{job.name}/{clip_slug(clip)}"
-    file, made = data_file(to, name), job.attribution(clip).stat().st_mtime_ns
+    shown = (job.attribution(clip), job.record(clip))
+    file, made = data_file(to, name), sum(each.stat().st_mtime_ns for each in shown) // len(shown)
     if file.is_file() and file.stat().st_mtime_ns == made:
         return
     maps = range(len(attribution.values))

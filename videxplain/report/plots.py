@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from videxplain.report.chance import FLOORS
 from videxplain.report.comparison import NETWORK, TYPICAL_AREA
-from videxplain.report.curves import mean_shares
+from videxplain.report.curves import mean_known, mean_shares
 from videxplain.report.finished import Finished, heading
 from videxplain.report.statistics import interval
 
@@ -58,7 +58,10 @@ def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
         jobs: Finished ones.
     """
     for title in dict.fromkeys(job.heading for job in jobs):
-        own = {job.method: _curves(job) for job in jobs if job.heading == title}
+        own: dict[str, dict[str, list[Mapping[str, Sequence[float]]]]] = {}
+        for job in jobs:
+            if job.heading == title:
+                own.setdefault(job.method, {}).update(_curves(job))
         names = list(dict.fromkeys(name for curves in own.values() for name in curves))
         if not names:
             continue
@@ -103,8 +106,8 @@ def _draw_curves(
 ) -> None:
     """Mean over the clips; curves of clips with other shares are read at those of the first."""
     shares, values = mean_shares(records)
-    axis.plot(shares, values.mean(axis=0), **style)
-    low, high = np.array([interval(column) for column in values.T]).T
+    axis.plot(shares, mean_known(values), **style)
+    low, high = np.array([interval(column[~np.isnan(column)]) for column in values.T]).T
     axis.fill_between(shares, low, high, color=style["color"], alpha=_BAND, lw=0)
 
 

@@ -81,7 +81,7 @@ def _overview(folder: Path, rows: Sequence[Row], jobs: Sequence[Finished]) -> Ma
 def _job(row: Row, job: Finished | None) -> Mapping[str, Any]:
     folder = _last_parts(Path(row["folder"]), 5) if row["folder"] else None
     told = {**{key: row.get(key) for key in _OF_A_JOB}, "folder": folder}
-    command = shlex.join(["videxplain", *str(row.get("overrides") or "").split()])
+    command = shlex.join(["videxplain", *row.get("overrides", [])])
     if job is None:
         return {"job": None, "setting": "", "command": command, **told}
     names = {"model": job.model, "pretrain_dataset": job.pretrain_dataset, "method": job.method}

@@ -10,8 +10,8 @@ from typing import Any
 
 from videxplain.sinks import places
 from videxplain.sinks.files import read_json, write_whole
-from videxplain.sinks.places import RESULT, STATUS
-from videxplain.sinks.shards import joined, read, whole_folder
+from videxplain.sinks.places import RESULT, STATUS, shard_folders, whole_folder
+from videxplain.sinks.shards import joined, read
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ def summarise(folder: Path) -> list[Row]:
     sweep = SweepFolder(folder)
     if sweep.is_one():
         jobs = _of_sweep(sweep)
-    elif any((folder / name).is_file() for name in _ACCOUNTS):
+    elif _accounts(folder):
         jobs = _of_folders([folder.absolute()])
     else:
         jobs = _of_folders(places.job_folders(folder, _ACCOUNTS))
@@ -73,10 +73,17 @@ def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
 
 def _of_folders(folders: Sequence[Path]) -> Iterator[Sequence[Row]]:
     for folder in folders:
-        names = dict(zip(("pretrain_dataset", "model", "method"), folder.parts[-4:-1], strict=True))
-        row = {**names, "folder": str(folder)}
-        rows = _with_results(row, [folder])
-        yield rows if "state" in rows[0] else [{**row, **_unfinished(folder)}]
+        row: Row = {"folder": str(folder)}
+        if places.outputs_of(folder) is not None:
+            row |= zip(("pretrain_dataset", "model", "method"), folder.parts[-4:-1], strict=True)
+        accounts = _accounts(folder)
+        rows = _with_results(row, accounts)
+        yield rows if "state" in rows[0] else [{**row, **_unfinished(accounts[0])}]
+
+
+def _accounts(job: Path) -> Sequence[Path]:
+    """Where a job says how far it is: its folder, or those of its shares; none if it is no job."""
+    return [job] if any((job / name).is_file() for name in _ACCOUNTS) else shard_folders(job)
 
 
 def _unfinished(folder: Path) -> Row:
@@ -95,7 +102,7 @@ def _row(number: int, asked: Asked, state: JobState) -> Row:
         "number": number,
         "state": state.state,
         "error": state.error,
-        "overrides": " ".join(asked.overrides),
+        "overrides": asked.overrides,
         "clips": None if state.state == "done" else _finished(state.folder),
         "seconds": state.seconds,
         "folder": state.folder,
@@ -111,11 +118,11 @@ def _finished(folder: str | None) -> int | None:
 
 def _one_row(rows: Sequence[Row], folder: Path) -> Row:
     """Of the shares of a job, with what they have in common."""
-    first, *others = (row["overrides"].split(" ") for row in rows)
+    first, *others = (row["overrides"] for row in rows)
     common = [each for each in first if all(each in other for other in others)]
     return {
         **rows[0],
-        "overrides": " ".join(common),
+        "overrides": common,
         "seconds": sum(row["seconds"] for row in rows),
         "folder": str(folder),
     }
@@ -128,8 +135,11 @@ def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
     if not results:  # deleted since
         return [row]
     found = results[0] if len(results) == 1 else joined(results)
+    told = found["config"]
     common = {
         **row,
+        "pretrain_dataset": told["pretrain_dataset"]["name"],
+        **told["choices"],
         "state": found["state"],
         "error": row.get("error") or found.get("reason"),
         "seconds": sum(found.get("timings", {}).values()),
@@ -160,4 +170,4 @@ def _write_csv(rows: Sequence[Row], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*COLUMNS, *metrics])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, "overrides": " ".join(row.get("overrides", ()))} for row in rows)

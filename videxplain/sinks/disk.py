@@ -22,7 +22,7 @@ from videxplain.sinks.files import (
     writing,
 )
 from videxplain.sinks.locks import locked
-from videxplain.sinks.shards import clips_of, join, read, shard_folder, shard_folders
+from videxplain.sinks.shards import clips_of, join, read
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.types import Attribution, Clips, Polarity, Record
 
@@ -50,7 +50,7 @@ class DiskSink:
     @property
     def account(self) -> Path:
         """Where the job says how far it is: a share has a folder of its own."""
-        return self.folder if self.shard is None else shard_folder(self.folder, self.shard)
+        return self.folder if self.shard is None else places.shard_folder(self.folder, self.shard)
 
     def alone(self) -> AbstractContextManager[None]:
         """Let one process at a time do this job; who waits then finds what was done.
@@ -67,6 +67,9 @@ class DiskSink:
         for index, name in enumerate(clips.names):
             slug = clip_slug(name)
             own = records[index * areas : (index + 1) * areas]
+            record = places.record(self.folder, name)
+            with writing(record):  # of an earlier run, which must not speak for what follows
+                record.unlink(missing_ok=True)
             arrays = _arrays(attribution, index, own[0].label)
             write_arrays(places.archive(self.folder, name), arrays)
             pixels = self._keep_pixels(clips, index)
@@ -74,7 +77,7 @@ class DiskSink:
             for suffix, save in draw(clips, attribution, index, shown, self.polarity):
                 write_whole(self.folder / "figures" / f"{slug}{suffix}", save)
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
-            write_json(places.record(self.folder, name), finished)
+            write_json(record, finished)
 
     def closed(self, clips: Sequence[str]) -> Path | None:
         """Where the outcome for these clips is: in the whole, or in this share; None if nowhere."""
@@ -95,7 +98,7 @@ class DiskSink:
         """
         stale = [self.folder / places.RESULT, self.account / places.RESULT]
         if overwrite and self.shard is None:
-            stale += [folder / places.RESULT for folder in shard_folders(self.folder)]
+            stale += [folder / places.RESULT for folder in places.shard_folders(self.folder)]
         for file in stale:
             with writing(file):
                 file.unlink(missing_ok=True)

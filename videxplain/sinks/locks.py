@@ -39,11 +39,11 @@ def locked(path: Path, waiting: str = "") -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock now."""
+    """Whether a process holds the lock now; it may, where this user cannot ask."""
     if not path.is_file():
         return False
     try:
         with FileLock(path, timeout=0):
             return False
-    except Timeout:
+    except (Timeout, OSError):
         return True

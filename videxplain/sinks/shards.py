@@ -5,32 +5,10 @@ from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
-from videxplain.sinks.places import RESULT
+from videxplain.sinks.places import RESULT, shard_folder
 from videxplain.sinks.stored import read_outcome
 
-_FOLDER = "shards"
-
 Outcome = dict[str, Any]
-
-
-def shard_folder(folder: Path, shard: str) -> Path:
-    """Where a share's job keeps account of itself.
-
-    Args:
-        folder: Of the whole.
-        shard: ``i/n``.
-    """
-    return folder / _FOLDER / shard.replace("/", "-of-")
-
-
-def shard_folders(folder: Path) -> list[Path]:
-    """Of every share that kept account of itself, of however many."""
-    return sorted((folder / _FOLDER).glob("*"))
-
-
-def whole_folder(account: Path) -> Path:
-    """The folder of the whole that a share, or no share, keeps account of."""
-    return account.parents[1] if account.parent.name == _FOLDER else account
 
 
 def read(folder: Path) -> Outcome | None:

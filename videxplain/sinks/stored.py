@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -43,8 +44,13 @@ class _Choices(TypedDict):
     method: str
 
 
+class _Named(TypedDict):
+    name: str
+
+
 class _Config(TypedDict):
     choices: _Choices
+    pretrain_dataset: _Named
     model: dict[str, Any]
     method: dict[str, Any]
     data: dict[str, Any]
@@ -88,12 +94,12 @@ def read_outcome(path: Path) -> Any:  # noqa: ANN401
     Raises:
         OutputError: If it is there and cannot be read, or not be moved.
     """
-    return _read(path, _OUTCOME.validate_python)
+    return read_valid(path, partial(_OUTCOME.validate_python, strict=True))
 
 
 def read_clip(path: Path) -> Any:  # noqa: ANN401
     """A `StoredClip`, in the way of `read_outcome`."""
-    return _read(path, _CLIP.validate_python)
+    return read_valid(path, partial(_CLIP.validate_python, strict=True))
 
 
 def unreadable(path: Path) -> OutputError:
@@ -103,12 +109,19 @@ def unreadable(path: Path) -> OutputError:
     )
 
 
-def _read(path: Path, validate: Callable[..., object]) -> Any:  # noqa: ANN401
-    found = read_json(path)
+def read_valid(path: Path, validate: Callable[..., object], kind: type = dict) -> Any:  # noqa: ANN401
+    """What a file holds, in the way of `read_outcome`.
+
+    Args:
+        path: The file.
+        validate: Pydantic's, of what it must be.
+        kind: Of the values in it.
+    """
+    found = read_json(path, kind)
     if found is None:
         return None
     try:
-        validate(found, strict=True)
+        validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from videxplain.errors import OutputError
-from videxplain.sinks.files import read_json, write_json
+from videxplain.sinks.files import write_json
 from videxplain.sinks.locks import is_locked, locked
+from videxplain.sinks.stored import read_valid
 
 State = Literal["pending", "running", "died", "done", "failed", "skipped", "merged"]
 
@@ -49,6 +52,9 @@ class Asked:
     reason: str | None = None
 
 
+_PLAN, _STATE = TypeAdapter(list[Asked]), TypeAdapter(JobState)
+
+
 @dataclass(frozen=True)
 class SweepFolder:
     """Where a sweep keeps account of its jobs.
@@ -77,14 +83,14 @@ class SweepFolder:
         Raises:
             OutputError: If it is not there or damaged.
         """
-        asked = read_json(self._plan_file, list)
+        asked = read_valid(self._plan_file, _PLAN.validate_python, list)
         if asked is None:
             message = (
                 f"{self.path} does not say which jobs were asked for: give the sweep's command "
                 "again, it finds what is done"
             )
             raise OutputError(message)
-        return [Asked(**each) for each in asked]
+        return _PLAN.validate_python(asked)
 
     @contextmanager
     def running(self, number: int) -> Iterator[None]:
@@ -119,7 +125,8 @@ class SweepFolder:
 
     def _kept(self, number: int) -> JobState:
         """What a job said of itself last."""
-        return JobState(**(read_json(self._state_file(number)) or {"state": "pending"}))
+        found = read_valid(self._state_file(number), _STATE.validate_python)
+        return _STATE.validate_python(found or {"state": "pending"})
 
     def _state_file(self, number: int) -> Path:
         return self.path / "jobs" / f"{number}.json"

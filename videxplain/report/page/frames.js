@@ -54,7 +54,7 @@ videxplain.frames = (() => {
       const grey = 0.299 * clip.original[at] + 0.587 * clip.original[at + 1] + 0.114 * clip.original[at + 2];
       for (let c = 0; c < 3; c += 1) {
         const picture = kind === "heat map" ? grey : clip.original[at + c];
-        const nothing = look.fade ? 0 : clip.blurred[at + c];
+        const nothing = look.faded ?? clip.blurred[at + c];
         image.data[to + c] = opacity * look.colours[3 * level + c]
           + (1 - opacity) * (shown * picture + (1 - shown) * nothing);
       }

@@ -34,7 +34,7 @@ videxplain.tile = async (told, clip, picturesOf) => {
 
   // How the pictures look; the canvases stay where the same ones are asked for.
   function look(wanted) {
-    looks = { ...wanted, fade: told.perturbation === "fade" };
+    looks = { ...wanted, faded: told.faded };
     if (canvases.map((each) => each.kind).join() === looks.kinds.join() && panels.hasChildNodes()) return;
     canvases = !pictures ? [] : looks.kinds.map((kind) => ({
       kind, canvas: element("canvas", { width: media.width, height: media.height, role: "img", "aria-label": `${kind} by ${told.method}` }),
