@@ -36,7 +36,7 @@ class WeightsError(VidexplainError):
 
 
 class OutputError(VidexplainError):
-    """A result that cannot be written."""
+    """A result that cannot be written or read, or is not the one that was asked for."""
 
 
 class DeviceMemoryError(VidexplainError):

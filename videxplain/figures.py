@@ -150,7 +150,18 @@ def draw(
     records: Sequence[Record],
     polarity: Polarity,
 ) -> list[tuple[str, Callable[[Path], None]]]:
-    """Suffixes and writers of the files that show one clip, a strip and an animation an area."""
+    """What shows one clip: a strip and an animation an area.
+
+    Args:
+        clips: The batch.
+        attribution: Of the batch.
+        index: Which clip.
+        records: Its own, one an area.
+        polarity: How signed values become saliency.
+
+    Returns:
+        Of each file its suffix, and what writes it to a path.
+    """
     files: list[tuple[str, Callable[[Path], None]]] = []
     for area, record in enumerate(records):
         figure = overlay(

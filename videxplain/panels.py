@@ -50,6 +50,7 @@ class Figure:
 
         Raises:
             OutputError: If the suffix is another one.
+            OSError: If the file cannot be written.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)

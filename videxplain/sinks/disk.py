@@ -62,7 +62,16 @@ class DiskSink:
         return locked(self.account / "job.lock", told)
 
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
-        """Keep a batch; a clip's record comes last, so that it says the clip is finished."""
+        """Keep a batch; a clip's record comes last, so that it says the clip is finished.
+
+        Args:
+            records: Of each clip in turn, one an area, and one a cut of a map.
+            clips: The batch.
+            attribution: What was found of it.
+
+        Raises:
+            OutputError: If it cannot be written; finished clips stay.
+        """
         areas = len(records) // len(clips)
         for index, name in enumerate(clips.names):
             slug = clip_slug(name)
