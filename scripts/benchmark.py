@@ -32,6 +32,8 @@ sys.path.insert(0, str(ROOT))
 from tests import reference  # noqa: E402
 
 MODELS = ("r2plus1d", "r3d", "mc3", "i3d", "tsm", "tiny_r2plus1d", "tiny_tsm")
+LARGE = ("s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b")
+"""On request: each takes minutes more on a CPU."""
 METHODS = ("2d_ep", "3d_ep", "step")
 PRECISIONS = ("float32", "bfloat16")
 QUICK = ("r2plus1d", "tiny_r2plus1d", "tiny_tsm")
@@ -84,7 +86,7 @@ def _device_name(device: str) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=(*MODELS, *LARGE), default=MODELS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--device", default="cpu")
