@@ -84,10 +84,13 @@ def test_wrong_values_are_told_at_once(wrong: dict[str, Any]) -> None:
         vx.VideoClassifier(SmallNet(), **wrong)
 
 
-def test_a_clip_that_is_no_batch_is_told() -> None:
+def test_a_list_for_a_size_and_a_clip_that_is_no_batch() -> None:
     """In a process of its own, without the type checker that these tests run under."""
     script = (
         "import torch, videxplain as vx\n"
+        "net = torch.nn.Conv3d(3, 2, 1)\n"
+        "classifier = vx.VideoClassifier(net, size=(64, 64), resize=[64, 80])\n"
+        "assert classifier.preprocess(vx.shapes(num_clips=1)).frames.shape[3:] == (64, 64)\n"
         "classifier = vx.VideoClassifier(torch.nn.Conv3d(3, 2, 1))\n"
         "try:\n    classifier(torch.zeros(3, 16, 112, 112))\n"
         "except vx.VidexplainError as error:\n    assert 'give a batch b c t h w' in str(error)\n"
@@ -98,7 +101,7 @@ def test_a_clip_that_is_no_batch_is_told() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["size=64", "resize=[64, 64]", "size=(64,)", "sampling='unifrom'", "layout='b t h w c'"],
+    ["size=64", "size=64, resize=64", "size=(64,)", "sampling='unifrom'", "layout='b t h w c'"],
 )
 def test_wrong_types_are_told_at_once(wrong: str) -> None:
     """In a process of its own, without the type checker that these tests run under."""
@@ -124,10 +127,12 @@ def test_explain_wants_clips_and_keys_where_they_belong() -> None:
 def test_numbers_of_other_libraries(small: vx.VideoClassifier) -> None:
     clips = vx.Clips(clip(1, 4, 32, 32))
     wanted = vx.explain(small, clips, "grad", 3).values
-    for target in (np.int64(3), torch.tensor(3), np.array([3]), torch.tensor([3])):
+    for target in (np.int64(3), torch.tensor(3), np.array([3]), torch.tensor([3]), [np.int64(3)]):
         assert torch.equal(vx.explain(small, clips, "grad", target).values, wanted)
     step = vx.load_method("step", perturb_area=np.linspace(0.1, 0.2, 3), num_iter=np.int64(2))
     assert vx.explain(small, clips, step, 3).areas == pytest.approx((0.1, 0.15, 0.2))
+    step = vx.load_method("step", perturb_area=list(np.linspace(0.1, 0.2, 3)), num_iter=2)
+    assert step.cost == vx.load_method("step", perturb_area=[0.1, 0.15, 0.2], num_iter=2).cost
     with pytest.raises(ConfigError, match=r"num_iter=<object .*: give numbers, texts"):
         vx.load_method("step", num_iter=object())
 

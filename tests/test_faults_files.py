@@ -165,6 +165,10 @@ def test_reports_of_damaged_results_are_told(
     assert run(*JOB, "overwrite=true").code == 0
     assert report("outputs").code == 0
     assert wrong.read_bytes() == (done / wrong).read_bytes()
+    next(Path("outputs").glob("results/*/*/*/*/records/*.json")).unlink()
+    ran = report("outputs")
+    assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+    assert "compute it again with overwrite=true" in ran.err
     damaged(RESULT, half)
     assert report("outputs").code == 0, "a page that shows no finished job"
     assert run(*JOB).code == 0

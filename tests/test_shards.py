@@ -1,6 +1,7 @@
 """Shares of a data set: several jobs explain it together, and their results are one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,10 @@ def test_a_share_alone_is_shown(run: Run) -> None:
     assert (row["state"], row["clips"], row["model"]) == ("done", 2, "tiny_tsm")
     (folder,) = Path("outputs/results").glob("*/*/*/*")
     assert (folder / "report/index.html").is_file()
+    (folder / "shards/2-of-2").mkdir()
+    (folder / "shards/2-of-2/status.json").write_text('{"state": "failed", "error": "broke"}')
+    assert [row["state"] for row in summarise(Path("outputs"))] == ["done", "failed"]
+    shutil.rmtree(folder / "shards/2-of-2")
     elsewhere = Path("copied").absolute()
     folder.rename(elsewhere)
     (row,) = summarise(elsewhere)

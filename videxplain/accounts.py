@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from videxplain import __version__, catalog
 from videxplain.errors import OutputError
@@ -22,7 +23,6 @@ from videxplain.sinks.stored import read_valid
 log = logging.getLogger(__name__)
 
 LOG = "job.log"
-_GROUP = TypeAdapter(dict[Literal["jobs"], list[str]])
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -31,6 +31,13 @@ _PACKAGES = (
     "scikit-image",
     "hydra-core",
 )
+
+
+class _Group(TypedDict):
+    jobs: list[str]
+
+
+_GROUP = TypeAdapter(_Group)
 
 
 def versions() -> dict[str, str]:

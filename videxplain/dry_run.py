@@ -21,8 +21,9 @@ _COLUMNS = ("model", "method", "clips", "forward", "backward", "time", "job")
 def describe(plan: Plan) -> str:
     """A table of the jobs, with passes through the network and their time, and what is not run.
 
-    The time is that of the passes alone, of which one is timed for each network: early stops make
-    a job shorter; loading, pictures and logging make it longer.
+    The time is that of the passes alone, of which one is timed for each network on each
+    device, in each precision: early stops make a job shorter; loading, pictures and logging make it
+    longer.
 
     Args:
         plan: Of a sweep.

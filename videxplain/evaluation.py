@@ -16,11 +16,12 @@ from videxplain.job import Job
 from videxplain.measures import declared
 from videxplain.measuring import Measuring
 from videxplain.models.checkpoints import Checkpoint
+from videxplain.report.finished import outcome_of
 from videxplain.root_keys import check_values
 from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink, load
 from videxplain.sinks.files import write_json
-from videxplain.sinks.shards import Outcome, read
+from videxplain.sinks.shards import Outcome
 from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,11 @@ def evaluate(
         raise OutputError(message)
     job = replace(job, sink=DiskSink(job.sink.outputs, folder, job.sink.polarity))
     with job.sink.alone():
-        told = _measure_all(job, read(folder) or outcome)  # another may have measured since
-        write_json(folder / places.RESULT, told)
+        now = outcome_of(folder)  # another may have measured, or explained anew, since
+        if now is None:
+            message = f"{folder} is not finished any more: run the job to its end"
+            raise OutputError(message)
+        write_json(folder / places.RESULT, _measure_all(job, now))
 
 
 def _measure_all(job: Job, outcome: Outcome) -> Outcome:

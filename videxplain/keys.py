@@ -89,9 +89,7 @@ def plain(changes: Mapping[str, object]) -> dict[str, object]:
     Raises:
         ConfigError: If one is something else.
     """
-    found = {
-        key: value.tolist() if hasattr(value, "tolist") else value for key, value in changes.items()
-    }
+    found = {key: _plain(value) for key, value in changes.items()}
     for key, value in found.items():
         try:
             OmegaConf.create({key: value})
@@ -99,3 +97,11 @@ def plain(changes: Mapping[str, object]) -> dict[str, object]:
             message = f"{key}={value!r}: give numbers, texts, or lists and mappings of these"
             raise ConfigError(message) from error
     return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from videxplain.words import counted
 _INDEX = re.compile(r"-?\d+")
 _WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
 """Numbers that are none, as Python writes them and as messages do."""
-Choice = str | int | Sequence[str | int] | Tensor | np.ndarray | np.integer
+_One = str | int | np.integer | Tensor
+Choice = _One | np.ndarray | Sequence[_One]
 """``label``, ``predicted``, a class name, an index, or a name or index a clip."""
 
 
@@ -47,7 +49,8 @@ def resolve(choice: Choice, classifier: Classifier, clips: Clips, logits: Logits
         return predicted.new_tensor([classifier.class_index(each) for each in own])
     if isinstance(choice, (str, int)):
         return torch.full_like(predicted, classifier.class_index(choice))
-    chosen = list(choice)
+    numbers = (Tensor, np.generic)
+    chosen: list[Any] = [each.item() if isinstance(each, numbers) else each for each in choice]
     if len(chosen) != len(clips):
         message = (
             f"{counted(len(chosen), 'target')} for {counted(len(clips), 'clip')}: give one a clip"
@@ -72,10 +75,10 @@ def class_index(choice: str | int, names: Sequence[str]) -> int:
     found = _find(choice, names)
     if found is not None:
         return found
-    if isinstance(choice, int) or _INDEX.fullmatch(choice):
+    if _INDEX.fullmatch(str(choice)):
         message = f"class index {choice} does not exist: give one from 0 to {len(names) - 1}"
         raise ConfigError(message)
-    raise ConfigError(unknown_name("class", choice, names))
+    raise ConfigError(unknown_name("class", str(choice), names))
 
 
 def _find(choice: str | int, names: Sequence[str]) -> int | None:
@@ -83,7 +86,7 @@ def _find(choice: str | int, names: Sequence[str]) -> int | None:
     named = find_class(choice, names) if isinstance(choice, str) else None
     if named is not None:
         return named
-    numbered = isinstance(choice, int) or _INDEX.fullmatch(choice)
+    numbered = _INDEX.fullmatch(str(choice))
     return int(choice) if numbered and 0 <= int(choice) < len(names) else None
 
 

@@ -45,14 +45,16 @@ def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = N
 
 def _clips(root: Path) -> list[Path]:
     """All of them, in the order of their names."""
-    if not root.exists():
+    try:
+        there = root.exists()
+        is_clip = there and (root.is_file() or _is_clip(root))
+        clips = [root] if is_clip else sorted(_clips_below(root)) if there else []
+    except OSError as error:
+        message = f"{error.filename} cannot be read ({error.strerror}): let this user read it"
+        raise DataError(message) from error
+    if not there:
         message = f"videos_dir={root} does not exist: give a folder of videos, or a video"
         raise DataError(message)
-    try:
-        clips = [root] if root.is_file() or _is_clip(root) else sorted(_clips_below(root))
-    except OSError as error:
-        message = f"{error.filename} cannot be read ({error.strerror}): take it out of {root}"
-        raise DataError(message) from error
     if not clips:
         message = (
             f"videos_dir={root} holds no video: give a folder of frame folders "

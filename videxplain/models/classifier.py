@@ -40,8 +40,7 @@ class VideoClassifier(nn.Module):
     """Freeze a network once, so that no method has to touch its mode or its parameters.
 
     Args:
-        net: Maps clips to logits ``b k``; set to evaluation mode, its parameters frozen. Clips are
-            brought to its device.
+        net: Maps clips to logits ``b k``, on its device; set to evaluation mode, and frozen.
         frames: Frames of a clip.
         size: Height and width of a clip in pixels.
         mean: Mean colour of the training clips, RGB in [0, 1].
@@ -84,7 +83,7 @@ class VideoClassifier(nn.Module):
         self._accelerated = Accelerated()
         self.frames = frames
         self.size = size
-        self.resize = resize
+        self.resize = tuple(resize) if isinstance(resize, list) else resize
         self.sampling: Rule = sampling
         self.stride = stride
         self.layout = layout
@@ -101,7 +100,9 @@ class VideoClassifier(nn.Module):
         if cam_layer is not None:
             find_layer(net, cam_layer)
         self._check_values()
-        self.to(next((each.device for each in net.parameters()), self.device)).eval()
+        device = next((each.device for each in net.parameters()), self.device)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+        self.eval()
 
     def forward(self, frames: Frames) -> Logits:
         """Class scores of a batch ``b c t h w``, normalised as `preprocess` does.
@@ -293,7 +294,7 @@ class VideoClassifier(nn.Module):
                 raise ConfigError(message)
 
     def _covers(self) -> bool:
-        if self.resize is None:
+        if self.resize is None or not isinstance(self.size, Sequence):
             return True
         shorter = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
         return all(given >= side for given, side in zip(shorter, self.size, strict=False))

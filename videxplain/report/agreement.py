@@ -35,7 +35,7 @@ _SCHEMA = {
 Size = tuple[int, int, int]
 """Frames, rows and columns."""
 Map = Float[Tensor, "t h w"]
-_Asked = tuple[str, str]
+_Question = tuple[str, str]
 """A clip, and the class explained."""
 
 
@@ -115,7 +115,7 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
         union of the most salient ones); means over the clips that both explain for the same class.
         Maps of different sizes are brought to the smaller one.
     """
-    found: dict[tuple[str, ...], dict[_Asked, tuple[float, float]]] = defaultdict(dict)
+    found: dict[tuple[str, ...], dict[_Question, tuple[float, float]]] = defaultdict(dict)
     for asked, explained in _by_clip(jobs).items():
         clip = _Clip.of(explained)
         for one, other in combinations(explained, 2):
@@ -126,7 +126,7 @@ def agreement(jobs: Sequence[Finished], areas: Sequence[float]) -> pl.DataFrame:
             for area in areas:
                 alike = clip.alike(one, other, area)
                 if alike is not None:  # jobs of one name, which measure other things, agree alike
-                    found[*names, str(area)][asked] = alike
+                    found[*names, str(area)].setdefault(asked, alike)
     rows = [_row(key, list(pairs.values())) for key, pairs in found.items()]
     return pl.DataFrame(rows, _SCHEMA)
 
@@ -143,9 +143,9 @@ def _row(key: Sequence[str], pairs: Sequence[tuple[float, float]]) -> Mapping[st
     }
 
 
-def _by_clip(jobs: Sequence[Finished]) -> Mapping[_Asked, list[_Explained]]:
+def _by_clip(jobs: Sequence[Finished]) -> Mapping[_Question, list[_Explained]]:
     """Under a clip and the class explained, all that explain it, jobs of one name in a row."""
-    clips: dict[_Asked, list[_Explained]] = defaultdict(list)
+    clips: dict[_Question, list[_Explained]] = defaultdict(list)
     names = [job.names for job in jobs]
     for job in sorted(jobs, key=lambda job: names.index(job.names)):
         targets = {record["clip"]: record["target"] for record in job.records}

@@ -62,8 +62,9 @@ def measured(jobs: Sequence[Finished]) -> pl.DataFrame:
         value.
     """
     every = pl.concat([pl.DataFrame(_numbers(job), _SCHEMA) for job in jobs])
-    # jobs that differ in what they measure alone may measure the same
-    numbers = every.unique([*KEY, "method", "area", "clip"], keep="first", maintain_order=True)
+    # jobs that differ in what they measure alone may measure the same; one may know more
+    known = every.sort(pl.col("visible_area").is_null(), maintain_order=True)
+    numbers = known.unique([*KEY, "method", "area", "clip"], keep="first", maintain_order=True)
     if not len(numbers):
         message = (
             "none of the metrics applies to these results: videxplain-evaluate measures others"

@@ -48,7 +48,7 @@ class Finished:
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
         """One a clip and area, read anew each time; none if the job was deleted since."""
-        outcome = _outcome(self.folder)
+        outcome = outcome_of(self.folder)
         found: Sequence[Mapping[str, Any]] = [] if outcome is None else outcome["records"]
         return found
 
@@ -139,7 +139,7 @@ def finished(folder: Path) -> list[Finished]:
     outcomes = {
         each.absolute(): {key: outcome[key] for key in outcome if key != "records"}
         for each in _folders(folder)
-        if (outcome := _outcome(each))
+        if (outcome := outcome_of(each))
     }
     if not outcomes:
         message = f"{folder} holds no finished job: give outputs/sweeps/<time>, or outputs"
@@ -149,7 +149,7 @@ def finished(folder: Path) -> list[Finished]:
     models = [(each["choices"]["model"], each["pretrain_dataset"]["name"]) for each in configs]
     methods = [(each["choices"]["method"],) for each in configs]
     model_keys = _differing(models, [_network(outcome) for _, outcome in done])
-    method_keys = _differing(methods, [each["method"] for each in configs])
+    method_keys = _differing(methods, [_method(each["method"]) for each in configs])
     kinds = [_kind_of_data(outcome) for _, outcome in done]
     kind_keys = _differing([None] * len(done), [{"data": kind} for kind in kinds])
     setting_keys = _differing(kinds, [_setting(outcome) for _, outcome in done])
@@ -181,8 +181,8 @@ def _folders(folder: Path) -> Iterator[Path]:
             yield places.whole_folder(Path(state.folder))
 
 
-def _outcome(folder: Path) -> Outcome | None:
-    """Of the whole, or of the shares that are there."""
+def outcome_of(folder: Path) -> Outcome | None:
+    """What a finished job came to, or the shares of it that are there; None if it is not done."""
     whole = read(folder)
     if whole is None:
         shares = [each for each in map(read, places.shard_folders(folder)) if each is not None]
@@ -222,6 +222,12 @@ def _network(outcome: Outcome) -> Mapping[str, Any]:
         if key not in config.WHERE_WEIGHTS_ARE
     }
     return {**keys, "weights": (outcome.get("weights_sha256") or "")[:_DIGITS]}
+
+
+def _method(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its keys, and the areas where they make one map, which is no mask of any of them."""
+    combined = {"areas": section.get("perturb_area")} if section.get("combine") else {}
+    return {**section, **combined}
 
 
 def _kind_of_data(outcome: Outcome) -> str:

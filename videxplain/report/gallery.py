@@ -67,8 +67,9 @@ def write_media(to: Path, job: Finished) -> list[Shown]:
         of_clip = JobCurves()
         for curves in (of_job, of_clip):
             curves.add(attribution, records, job.polarity)
+        frames = _write_frames(to, job, clip)
         _write_sheets(to, job, clip, attribution, of_clip)
-        shown.append(_shown(job, attribution, records, _write_frames(to, job, clip)))
+        shown.append(_shown(job, attribution, records, frames))
     put(to, f"jobs/{job.name}", of_job.means())
     return shown
 
@@ -140,10 +141,12 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
 def _write_sheets(
     to: Path, job: Finished, clip: str, attribution: Attribution, curves: JobCurves
 ) -> None:
-    """Heat maps and curves of a clip, unless they are there, with the times of what they show."""
+    """Heat maps and curves of a clip, unless they are there, with the time of its record.
+
+    That is written last, whether the clip is explained anew or measured by another metric.
+    """
     name = f"media/{job.name}/{clip_slug(clip)}"
-    shown = (job.attribution(clip), job.record(clip))
-    file, made = data_file(to, name), sum(each.stat().st_mtime_ns for each in shown) // len(shown)
+    file, made = data_file(to, name), job.record(clip).stat().st_mtime_ns
     if file.is_file() and file.stat().st_mtime_ns == made:
         return
     maps = range(len(attribution.values))

@@ -58,10 +58,11 @@ def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
         jobs: Finished ones.
     """
     for title in dict.fromkeys(job.heading for job in jobs):
-        own: dict[str, dict[str, list[Mapping[str, Sequence[float]]]]] = {}
-        for job in jobs:
-            if job.heading == title:
-                own.setdefault(job.method, {}).update(_curves(job))
+        there = [job for job in jobs if job.heading == title]
+        own = {
+            method: _curves([job for job in there if job.method == method])
+            for method in dict.fromkeys(job.method for job in there)
+        }
         names = list(dict.fromkeys(name for curves in own.values() for name in curves))
         if not names:
             continue
@@ -111,17 +112,17 @@ def _draw_curves(
     axis.fill_between(shares, low, high, color=style["color"], alpha=_BAND, lw=0)
 
 
-def _curves(job: Finished) -> Mapping[str, list[Mapping[str, Sequence[float]]]]:
-    """Of one area, or of the map: by the metric's name, one a clip."""
-    rows = [record for record in job.records if record.get("curves")]
-    areas = {record["area"] for record in rows}
+def _curves(jobs: Sequence[Finished]) -> Mapping[str, list[Mapping[str, Sequence[float]]]]:
+    """Of one method, at one area or of the map: by the metric's name, one a clip."""
+    rows = [(job, record) for job in jobs for record in job.records if record.get("curves")]
+    areas = {record["area"] for _, record in rows}
     chosen = min(areas, key=lambda area: abs((area or 0) - TYPICAL_AREA)) if areas else None
-    found: dict[str, list[Mapping[str, Sequence[float]]]] = {}
-    for record in rows:
+    found: dict[str, dict[str, Mapping[str, Sequence[float]]]] = {}
+    for job, record in rows:
         if record["area"] == chosen:
             for name, curve in record["curves"].items():
-                found.setdefault(job.metric_name(name), []).append(curve)
-    return found
+                found.setdefault(job.metric_name(name), {}).setdefault(record["clip"], curve)
+    return {name: list(clips.values()) for name, clips in found.items()}
 
 
 def _styles(table: pl.DataFrame) -> dict[str, dict[str, Any]]:

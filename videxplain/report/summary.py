@@ -11,7 +11,7 @@ from typing import Any
 from videxplain.sinks import places
 from videxplain.sinks.files import read_json, write_whole
 from videxplain.sinks.places import RESULT, STATUS, shard_folders, whole_folder
-from videxplain.sinks.shards import joined, read
+from videxplain.sinks.shards import Outcome, joined, read
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -66,7 +66,9 @@ def _of_sweep(sweep: SweepFolder) -> Iterator[Sequence[Row]]:
     for key, rows in together.items():
         if isinstance(key, Path):
             parts = [Path(row["folder"]) for row in rows]
-            yield _with_results(_one_row(rows, key), [key] if (key / RESULT).is_file() else parts)
+            folders = [key] if (key / RESULT).is_file() else dict.fromkeys(parts)
+            found = [each for each in map(read, folders) if each is not None]
+            yield _with_results(_one_row(rows, key), found)
         else:
             yield rows
 
@@ -76,14 +78,21 @@ def _of_folders(folders: Sequence[Path]) -> Iterator[Sequence[Row]]:
         row: Row = {"folder": str(folder)}
         if places.outputs_of(folder) is not None:
             row |= zip(("pretrain_dataset", "model", "method"), folder.parts[-4:-1], strict=True)
-        accounts = _accounts(folder)
-        rows = _with_results(row, accounts)
-        yield rows if "state" in rows[0] else [{**row, **_unfinished(accounts[0])}]
+        results = {each: read(each) for each in _accounts(folder)}
+        done = [result for result in results.values() if result is not None]
+        missing = [each for each, result in results.items() if result is None]
+        rest = [{**row, "folder": str(each), **_unfinished(each)} for each in missing]
+        yield [*(_with_results(row, done) if done else []), *rest]
 
 
 def _accounts(job: Path) -> Sequence[Path]:
     """Where a job says how far it is: its folder, or those of its shares; none if it is no job."""
-    return [job] if any((job / name).is_file() for name in _ACCOUNTS) else shard_folders(job)
+    shares = [each for each in shard_folders(job) if _has_account(each)]
+    return [job] if (job / RESULT).is_file() or (not shares and _has_account(job)) else shares
+
+
+def _has_account(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _ACCOUNTS)
 
 
 def _unfinished(folder: Path) -> Row:
@@ -128,10 +137,8 @@ def _one_row(rows: Sequence[Row], folder: Path) -> Row:
     }
 
 
-def _with_results(row: Row, folders: Sequence[Path]) -> Sequence[Row]:
+def _with_results(row: Row, results: Sequence[Outcome]) -> Sequence[Row]:
     """A row an area, with what was measured."""
-    read_from = (read(folder) for folder in dict.fromkeys(folders))
-    results = [each for each in read_from if each is not None]
     if not results:  # deleted since
         return [row]
     found = results[0] if len(results) == 1 else joined(results)
