@@ -238,6 +238,12 @@ def test_a_clip_counts_once(outputs: Path) -> None:
     assert len(curves["insertion_auc"]) == 4
 
 
+def test_no_two_of_many_methods_look_the_same() -> None:
+    many = pl.DataFrame({"method": [*(f"method {n:02d}" for n in range(24)), "random", "center"]})
+    styles = plots._styles(many)
+    assert len({(str(each["color"]), each["ls"]) for each in styles.values()}) == 26
+
+
 def test_curves_that_are_no_numbers_in_places() -> None:
     values: list[list[float | None]] = [[0.0, 0.5, 1.0], [None, 0.1, None]]
     _, found = mean_shares([{"shares": [0.0, 0.5, 1.0], "values": each} for each in values])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from videxplain.report.curves import mean_known, mean_shares
 from videxplain.report.finished import Finished, heading
 from videxplain.report.statistics import interval
 
+_LINES = ("-", "-.", (0, (1, 1, 4, 1)))
 _DASHES = dict(zip(FLOORS, (":", "--"), strict=True))
 _COLUMNS = 3
 _SIZE = (4.2, 3.2)
@@ -126,11 +128,13 @@ def _curves(jobs: Sequence[Finished]) -> Mapping[str, list[Mapping[str, Sequence
 
 
 def _styles(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Of each method, told apart by colour and, where there are more, by line."""
     colours = [each for each in mpl.color_sequences["tab10"] if len(set(each)) > 1]  # no grey
+    looks = cycle((colour, line) for line in _LINES for colour in colours)
     methods = sorted(set(table["method"]) - _DASHES.keys())
     known = {
-        method: {"color": colours[number % len(colours)], "lw": 1.5, "label": method}
-        for number, method in enumerate(methods)
+        method: {"color": colour, "ls": line, "lw": 1.5, "label": method}
+        for method, (colour, line) in zip(methods, looks, strict=False)
     }
     floors = {
         method: {"color": "grey", "ls": dashes, "lw": 1.5, "label": method}
