@@ -75,7 +75,9 @@ def _times(jobs: Sequence[Planned]) -> list[float]:
     ]
 
 
-def _seconds(classifier: VideoClassifier, device: str, precision: Precision, threads: int) -> float:
+def _seconds(
+    classifier: VideoClassifier, device: str, precision: Precision, threads: int | None
+) -> float:
     """Of a forward and a backward pass; the first one, which prepares, does not count."""
     use_threads(threads)
     classifier.to(pick_device(device)).precision = precision
