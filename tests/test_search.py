@@ -1,5 +1,6 @@
 """The search: published trajectories, rewards, and independence of clips and areas."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from tests import reference
 from tests.formulas import SmallNet, assert_stats, clip, golden
 from videxplain import api, catalog
+from videxplain.methods.extremal.terms import Schedule
 from videxplain.methods.extremal.variants import VARIANTS, levels_of
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Clips
@@ -303,3 +305,33 @@ def test_memory_does_not_grow_with_the_iterations() -> None:
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     _, few, many = map(float, printed.split())
     assert many - few < 70
+
+
+def test_masks_are_computed_in_full_precision_and_networks_as_they_wish() -> None:
+    """By the flag that cuDNN heeds, in both directions; on a GPU TF32 would spoil the masks."""
+    seen: dict[str, set[bool]] = {"network": set(), "term": set()}
+
+    def look(where: str, tensor: Tensor) -> Tensor:
+        def note(slopes: Tensor) -> None:  # noqa: ARG001
+            seen[where].add(torch.backends.cudnn.allow_tf32)
+
+        if tensor.requires_grad:
+            seen[where].add(torch.backends.cudnn.allow_tf32)
+            tensor.register_hook(note)  # type: ignore[no-untyped-call]
+        return tensor
+
+    class Looks(SmallNet):
+        def forward(self, frames: Tensor) -> Tensor:
+            return look("network", super().forward(frames))
+
+    class Sees:
+        weight = Schedule(1.0)
+
+        def __call__(self, masks: Tensor, area: float) -> Tensor:  # noqa: ARG002
+            return look("term", masks.mean((1, 2, 3)))
+
+    method = api.load_method("3d_ep", num_iter=2)
+    method = dataclasses.replace(method, terms={**method.terms, "sees": Sees()})  # type: ignore[type-var, attr-defined]
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=True):
+        api.explain(VideoClassifier(Looks()), Clips(clip(1, 4, 16, 16)), method, 3)
+    assert seen == {"network": {True}, "term": {False}}

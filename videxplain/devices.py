@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import platform
 import re
+from contextlib import AbstractContextManager
 
 import joblib
 import torch
@@ -63,6 +64,13 @@ def pick_device(choice: str) -> torch.device:
 def in_float64(values: Tensor) -> Tensor:
     """The same numbers in float64; on the CPU where their device has none (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def without_tf32() -> AbstractContextManager[object]:
+    """Convolutions in full float32; by default cuDNN rounds what goes in to 10 bits (TF32)."""
+    cudnn = torch.backends.cudnn
+    kept = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    return cudnn.flags(enabled=cudnn.enabled, allow_tf32=False, **kept)
 
 
 def use_threads(wanted: int | None) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from videxplain.devices import without_tf32
 from videxplain.hooks import watching
 from videxplain.models.convolution import FrozenConvolution, can_fold, can_freeze
 
@@ -106,9 +107,7 @@ def _quicker(net: nn.Module, frames: Tensor) -> nn.Module:
 
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
-    cudnn = torch.backends.cudnn
-    exact = cudnn.flags(enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False)
-    with torch.autocast(device.type, enabled=False), exact:
+    with torch.autocast(device.type, enabled=False), without_tf32():
         yield
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videxplain.chunks import Chunks, accelerated
+from videxplain.devices import without_tf32
 from videxplain.filters import PYRAMIDS, gaussian_blur
 from videxplain.methods.extremal.masks import (
     Coarse,
@@ -214,19 +215,24 @@ class _Search:
         return self.rows.finish(self._masks)[:, :, None]
 
     def _look(self, weights: Mapping[str, float], part: slice) -> tuple[Coarse, Visible, Numbers]:
-        """The gradient of some rows' energy, their masks, and the numbers to keep."""
+        """The gradient of some rows' energy, their masks, and the numbers to keep.
+
+        Masks are sums of large numbers that cancel, which TF32 would spoil.
+        """
         cells = self._cells.detach()[part].requires_grad_()
-        padded = self._upsample(cells)
+        with without_tf32():
+            padded = self._upsample(cells)
         masks = self._grid.crop(padded)
         levels = levels_of(self._pyramid, self.rows.clips[part])
         target = self.rows.of(self._target)[part]
         answer = reward(self._method.variant, self._network, levels, masks.detach(), target)
-        terms = self._terms(padded, part)
-        weighted = [weights[name] * terms[name] for name in terms if weights[name]]
-        regul = torch.stack(weighted).sum(0) if weighted else torch.zeros_like(answer.loss)
-        # the network's part of the gradient is known already
-        known = weights[_REWARD] * (answer.gradient * masks).sum()
-        (gradient,) = torch.autograd.grad(regul.sum() + known, cells)
+        with without_tf32():
+            terms = self._terms(padded, part)
+            weighted = [weights[name] * terms[name] for name in terms if weights[name]]
+            regul = torch.stack(weighted).sum(0) if weighted else torch.zeros_like(answer.loss)
+            # the network's part of the gradient is known already
+            known = weights[_REWARD] * (answer.gradient * masks).sum()
+            (gradient,) = torch.autograd.grad(regul.sum() + known, cells)
         loss = weights[_REWARD] * answer.loss
         numbers = {
             "energy": loss + regul,
