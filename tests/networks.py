@@ -1,6 +1,8 @@
-"""A network that was really trained on video, from its own folder."""
+"""A network that was really trained on video, from its own folder, and one with a memory."""
 
 from pathlib import Path
+
+from torch import Tensor, nn
 
 from videxplain import catalog
 from videxplain.models.classifier import VideoClassifier
@@ -22,3 +24,15 @@ def load_lrcn(folder: Path) -> VideoClassifier:
     section = catalog.section("model", "custom", changes)
     classifier: VideoClassifier = catalog.build(section, "model", plugins=["lrcn"])
     return classifier
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer over the mean colours of the frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        states: Tensor = self.lstm(frames.mean((3, 4)).transpose(1, 2))[0]
+        return states[:, -1]

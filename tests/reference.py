@@ -62,7 +62,7 @@ def levels(frames: Tensor, perturbation: str) -> list[Tensor]:
 def blur(frames: Tensor, sigma: float) -> Tensor:
     """Separable Gaussian with zeros beyond the border."""
     reach = math.ceil(4 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=frames.dtype)
+    offsets = torch.arange(-reach, reach + 1).to(frames)
     taps = torch.exp(-(offsets**2) / (2 * sigma**2))
     taps = (taps / taps.sum())[None, None]
     shape = frames.shape

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import videxplain as vx
 from tests.formulas import SmallNet, clip
+from tests.networks import Recurrent
 from videxplain.errors import ConfigError, DataError
 from videxplain.methods.gradient import Gradient
 from videxplain.types import Classifier, Targets
@@ -152,15 +153,6 @@ def test_what_a_method_finds_is_checked(small: vx.VideoClassifier) -> None:
 
 
 def test_recurrent_networks_are_explained() -> None:
-    class Recurrent(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = nn.LSTM(3, 4, batch_first=True)
-
-        def forward(self, frames: Tensor) -> Tensor:
-            states: Tensor = self.lstm(frames.mean((3, 4)).transpose(1, 2))[0]
-            return states[:, -1]
-
     classifier = vx.VideoClassifier(Recurrent(), frames=4, size=(8, 8))
     found = vx.explain(classifier, vx.Clips(clip(1, 4, 8, 8)), "grad", 0)
     assert found.values.abs().amax((0, 1, 2, 4, 5)).min() > 0
