@@ -1,10 +1,15 @@
-"""Commands called in this process, as a shell would."""
+"""Commands called in this process, as a shell would, and the configurations that they complete."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
+
+from videxplain import catalog, config
 
 Run = Callable[..., "Ran"]
 
@@ -44,3 +49,13 @@ def runner(
         return Ran(code, captured.out, captured.err)
 
     return call
+
+
+def completed(overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration that ``videxplain`` makes of its arguments."""
+    with initialize_config_dir(str(catalog.conf_folder()), version_base="1.3"):
+        composed = compose("config", list(overrides), return_hydra_config=True)
+    choices = catalog.plain_values(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    return config.complete(composed, choices)

@@ -4,25 +4,18 @@ import csv
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
 
-from tests.commands import runner
-from videxplain import catalog, cli, config
+from tests.commands import completed, runner
+from videxplain import catalog, cli
 
 NAMES = catalog.names("experiment")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_is_complete(name: str) -> None:
-    with initialize_config_dir(str(catalog.conf_folder()), version_base="1.3"):
-        composed = compose("config", [f"experiment={name}"], return_hydra_config=True)
-    choices = dict(composed.hydra.runtime.choices)
-    with open_dict(composed):
-        del composed["hydra"]
-    completed = config.complete(composed, choices)
-    assert completed["save_label"] == name
-    catalog.build(completed["method"], "method")
+    config = completed([f"experiment={name}"])
+    assert config["save_label"] == name
+    catalog.build(config["method"], "method")
     text = catalog.text("experiment", name)
     assert "Expected: " in text
     assert "Needs" in text

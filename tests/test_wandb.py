@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.commands import Run, runner
@@ -55,7 +56,7 @@ def test_a_sweep_arrives_whole(run: Run) -> None:
     assert set(told["tags"]) == {"tiny_tsm", "shapes", "step", "mine"}
     assert told["config"]["update"]["num_iter"] == 6
     assert told["config"]["update"]["perturb_area"] == [0.1, 0.3]
-    check_curves(records)
+    check_curves(records, step.parents[1])
     check_media(records, step)
     assert of_kind(records, "exit")[0].get("exit_code", 0) == 0
     other = json.dumps(inspect(grad))
@@ -63,16 +64,25 @@ def test_a_sweep_arrives_whole(run: Run) -> None:
     assert '"job_type": "grad"' in other
 
 
-def check_curves(records: list[dict[str, Any]]) -> None:
-    """Six iterations a clip and area, each curve with its own axis, equal to those on disk."""
+def check_curves(records: list[dict[str, Any]], job: Path) -> None:
+    """Six iterations a clip and area, each curve against its own axis, equal to those on disk."""
     rows = [each["item"] for each in of_kind(records, "history")]
-    text = json.dumps(rows)
-    for area in ("0.1", "0.3"):
-        for curve in ("energy", "reward", "regul", "probability", "area", "core"):
-            assert f"area {area}/{curve}" in text
     axes = [each for each in of_kind(records, "metric") if each.get("step_metric")]
-    assert len(axes) >= 4
-    assert all(each["step_metric"].endswith("/iteration") for each in axes)
+    assert len(axes) == 4
+    for axis in axes:
+        step, name = axis["step_metric"], axis["glob_name"].removesuffix("/*")
+        assert step == f"{name}/iteration"
+        _, clip, area = name.split("/")
+        mine = [row for row in rows if step in row]
+        assert [row[step] for row in mine] == list(range(6))
+        with np.load(job / "attributions" / f"{clip}.npz") as kept:
+            index = kept["areas"].tolist().index(float(area.removeprefix("area ")))
+            curves = {
+                key.removeprefix("curve_"): kept[key][index] for key in kept if key[:6] == "curve_"
+            }
+        assert {"energy", "reward", "regul", "probability", "area", "core"} <= {*curves}
+        for curve, wanted in curves.items():
+            assert [row[f"{name}/{curve}"] for row in mine] == pytest.approx(wanted.tolist())
 
 
 def check_media(records: list[dict[str, Any]], folder: Path) -> None:

@@ -3,10 +3,14 @@
 import logging
 import math
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import wraps
+from dataclasses import replace
+from functools import partial, wraps
 from pathlib import Path
+from queue import Full, Queue
 from statistics import fmean
 from typing import Any, Concatenate, Literal, ParamSpec
 
@@ -26,6 +30,10 @@ _FRAMES = 8
 """Frames of a clip that are logged with their masks; the animation has all of them."""
 _CLASSES = {0: "the rest", 1: "kept"}
 _LONGEST_TAG = 64
+_MOST_WAITING = 2
+"""Calls that may wait for the thread; a batch's clips and masks are held until it is logged."""
+_PATIENCE = 10
+"""Seconds that a job which failed, or was stopped, waits for what is still to be logged."""
 _P = ParamSpec("_P")
 
 
@@ -79,26 +87,20 @@ class Wandb:
         }
 
 
-def _careful(
+def _in_thread(
     method: Callable[Concatenate["WandbRun", _P], None],
 ) -> Callable[Concatenate["WandbRun", _P], None]:
-    """Nothing that W&B does may break a job: an error is said, and nothing logged from then on."""
+    """Done by the run's own thread, one call after the other, while the job goes on."""
 
     @wraps(method)
     def call(self: "WandbRun", /, *arguments: _P.args, **named: _P.kwargs) -> None:
-        if self.broken:
-            return
-        try:
-            method(self, *arguments, **named)
-        except Exception as error:
-            self.broken = True
-            log.warning("W&B logs no more of this job (%s)", _line(error))
+        self.hand_over(partial(self.carefully, partial(method, self, *arguments, **named)))
 
     return call
 
 
 class WandbRun:
-    """The run of a job; whatever goes wrong with it is said, and the job goes on.
+    """The run of a job, logged beside it; whatever goes wrong is said, and the job goes on.
 
     Args:
         folder: Of the job.
@@ -111,8 +113,30 @@ class WandbRun:
         self._folder, self._polarity, self._attributions = folder, polarity, attributions
         self._records: list[Record] = []
         self._run: Any = None
+        self._calls: Queue[Callable[[], None] | None] = Queue(_MOST_WAITING)
+        # a daemon: if W&B hangs, the command can be stopped all the same
+        self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
+        self._thread.start()
 
-    @_careful
+    def _work(self) -> None:
+        for call in iter(self._calls.get, None):
+            call()
+
+    def hand_over(self, call: Callable[[], None]) -> None:
+        """Let the run's thread make a call; wait only if it has fallen behind."""
+        self._calls.put(call)
+
+    def carefully(self, work: Callable[[], None]) -> None:
+        """Nothing that W&B does may break a job: an error is said, and nothing logged after it."""
+        if self.broken:
+            return
+        try:
+            work()
+        except BaseException as error:  # the thread must live on
+            self.broken = True
+            log.warning("W&B logs no more of this job (%s)", _line(error))
+
+    @_in_thread
     def begin(self, how: Wandb, described: Mapping[str, Any]) -> None:
         """Open the run, offline where the server cannot be reached."""
         import wandb
@@ -129,21 +153,26 @@ class WandbRun:
         if self._run is None:
             self._run = wandb.init(**described, mode="offline", settings=settings)
 
-    @_careful
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Log a batch: for each clip and area its curves, masks and animation."""
+        self._write(records, *_on_cpu(clips, attribution))
+
+    @_in_thread
+    def _write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         areas = len(records) // len(clips)
+        places: dict[str, tuple[int, int]] = {}
         for number, record in enumerate(records):
             index, area = divmod(number, areas)
-            if area >= len(attribution.values):  # a map's cut
-                continue
-            name = clip_slug(record.clip)
-            name += "" if record.area is None else f"/area {record.area:g}"
-            self._log_curves(f"curves/{name}", attribution, index, area)
-            self._log_pictures(name, clips, attribution, index, area)
+            if area < len(attribution.values):  # else a map's cut
+                name = clip_slug(record.clip)
+                name += "" if record.area is None else f"/area {record.area}"
+                places[name] = (index, area)
+        self._log_curves(attribution, places)
+        for name, place in places.items():
+            self._log_pictures(name, clips, attribution, *place)
         self._records.extend(records)
 
-    @_careful
+    @_in_thread
     def close(self, outcome: Mapping[str, object]) -> None:
         """Log a table with a row for each clip and area, and means to sort by."""
         import wandb
@@ -168,15 +197,18 @@ class WandbRun:
 
     def end(self, *, failed: bool) -> None:
         """End the run, with the exit code 1 if the job failed; one that broke is ended too."""
+        patience = _PATIENCE if failed else None
+        with suppress(Full):
+            for call in (partial(self._finish, failed=failed), None):
+                self._calls.put(call, timeout=patience)
+        self._thread.join(patience)
+
+    def _finish(self, *, failed: bool) -> None:
         if not self.broken:
-            self._finish(failed=failed)
+            self.carefully(partial(self._finish_run, failed=failed))
         elif self._run is not None:
             with suppress(Exception):  # said already
                 self._finish_run(failed=failed)
-
-    @_careful
-    def _finish(self, *, failed: bool) -> None:
-        self._finish_run(failed=failed)
 
     def _finish_run(self, *, failed: bool) -> None:
         folder = Path(self._run.dir).parent
@@ -184,21 +216,27 @@ class WandbRun:
         if folder.name.startswith("offline-"):
             log.info("W&B: to upload, wandb sync %s", folder)
 
-    def _log_curves(self, name: str, attribution: Attribution, index: int, area: int) -> None:
-        """Each against its own iterations, up to an early stop."""
-        curves = {key: curve[area, index].tolist() for key, curve in attribution.curves.items()}
-        if not curves:
-            return
-        self._run.define_metric(f"{name}/iteration")
-        self._run.define_metric(f"{name}/*", step_metric=f"{name}/iteration")
-        for iteration, values in enumerate(zip(*curves.values(), strict=True)):
-            row = {
-                f"{name}/{key}": value
-                for key, value in zip(curves, values, strict=True)
-                if not math.isnan(value)
-            }
-            if row:
-                self._run.log({f"{name}/iteration": iteration, **row})
+    def _log_curves(self, attribution: Attribution, places: Mapping[str, tuple[int, int]]) -> None:
+        """Each against its own iterations, up to an early stop; a row holds those of the batch."""
+        rows: defaultdict[int, dict[str, float]] = defaultdict(dict)
+        for name, (index, area) in places.items():
+            curves = {key: curve[area, index].tolist() for key, curve in attribution.curves.items()}
+            if not curves:
+                return
+            axis = f"curves/{name}/iteration"
+            self._run.define_metric(axis)
+            # W&B would fill in the axes itself, with wrong numbers where a row has several
+            self._run.define_metric(f"curves/{name}/*", step_metric=axis, step_sync=False)
+            for iteration, values in enumerate(zip(*curves.values(), strict=True)):
+                known = {
+                    f"curves/{name}/{key}": value
+                    for key, value in zip(curves, values, strict=True)
+                    if not math.isnan(value)
+                }
+                if known:
+                    rows[iteration] |= {axis: iteration, **known}
+        for row in rows.values():
+            self._run.log(row)
 
     def _log_pictures(
         self, name: str, clips: Clips, attribution: Attribution, index: int, area: int
@@ -223,5 +261,16 @@ class WandbRun:
             self._run.log({f"masks/{name}": images, f"animations/{name}": video})
 
 
-def _line(error: Exception) -> str:
+def _on_cpu(clips: Clips, attribution: Attribution) -> tuple[Clips, Attribution]:
+    """What waits to be logged takes none of the device's memory."""
+    moved = replace(
+        attribution,
+        values=attribution.values.cpu(),
+        target=attribution.target.cpu(),
+        curves={name: curve.cpu() for name, curve in attribution.curves.items()},
+    )
+    return Clips(clips.frames.cpu(), names=clips.names, pixels=clips.pixels), moved
+
+
+def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
