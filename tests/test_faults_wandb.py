@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.commands import Run, runner
 from tests.outputs import contents, results
 from tests.processes import ended, start, told, wait_until
 from videxplain import cli
+from videxplain.sinks import wandb as sinks
+from videxplain.sinks.disk import DiskSink
 
 JOB = (
     *(*faults.OWN, "videos_dir=videos", "method=3d_ep", "num_iter=2", "logger=wandb"),
@@ -90,6 +93,16 @@ def test_its_process_is_killed(run: Run, tmp_path: Path) -> None:
     quiet = [each for each in slow if not each.startswith("logger")]
     assert run(*quiet, "early_stop=false", "logger=none", "outputs_dir=whole/outputs").code == 0
     assert contents(Path()) == contents(Path("whole"))
+
+
+def test_a_job_that_fails_does_not_wait_for_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(wandb, "init", lambda **_: hangs.wait())
+    monkeypatch.setattr(sinks, "_PATIENCE", 0.2)
+    monkeypatch.setattr(DiskSink, "write", fail)
+    with pytest.raises(OSError, match="the server is gone"):
+        run(*JOB)
+    hangs.set()
 
 
 def helpers(parent: int | None) -> list[int]:
