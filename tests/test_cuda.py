@@ -179,7 +179,7 @@ def _memory_back() -> Iterator[None]:
 @pytest.mark.usefixtures("_memory_back")
 @pytest.mark.parametrize("name", ["grad", "step"])
 def test_a_batch_that_does_not_fit_is_halved(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """By the memory that this process may take, which is real, and its errors too."""
+    """A limit on the process's memory makes real out-of-memory errors."""
     classifier = vx.load_model("r2plus1d", weights="random", device=GPU)
     with_formulas(classifier.net)
     masks = name == "step"  # a batch of one clip

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import joblib
 import pytest
 import torch
+from torch.backends import cudnn
 
-from videxplain.devices import pick_device, use_threads
+from videxplain.devices import pick_device, use_threads, without_cudnn, without_tf32
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +88,35 @@ def _chosen() -> str:
     assert str(pick_device("cuda:1")) == "cuda:1"
     assert str(pick_device("cpu")) == "cpu"
     return str(pick_device("auto"))
+
+
+NEW_FLAGS = """
+import torch
+from torch.backends import cudnn
+from videxplain.devices import without_tf32
+cudnn.conv.fp32_precision = "tf32"
+cudnn.rnn.fp32_precision = "ieee"
+with without_tf32():
+    print(cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
+print(cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
+"""
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_flags_are_put_back(monkeypatch: pytest.MonkeyPatch, *, allowed: bool) -> None:
+    monkeypatch.setattr(cudnn, "allow_tf32", allowed)
+    with without_tf32(), without_cudnn():
+        assert (cudnn.allow_tf32, cudnn.enabled) == (False, False)
+    assert (cudnn.allow_tf32, cudnn.enabled) == (allowed, True)
+    with pytest.raises(KeyError), without_tf32():
+        raise KeyError
+    assert cudnn.allow_tf32 == allowed
+
+
+@pytest.mark.skipif(not hasattr(cudnn, "conv"), reason="PyTorch before 2.9")
+def test_flags_of_each_kind_of_layer_are_put_back() -> None:
+    """The flag for all cannot be read once they differ. They cannot be unset: another process."""
+    ran = subprocess.run(
+        [sys.executable, "-c", NEW_FLAGS], check=True, capture_output=True, text=True
+    )
+    assert ran.stdout.split() == ["ieee", "ieee", "tf32", "ieee"]

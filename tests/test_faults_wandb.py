@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,15 @@ BROKEN = {
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
     monkeypatch.chdir(tmp_path)
     for name in ("DATA", "CACHE", "CONFIG"):
         monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / name))
     faults.write_clip(Path("videos/a"), 90)
-    return runner("videxplain", cli.main, monkeypatch, capsys)
+    yield runner("videxplain", cli.main, monkeypatch, capsys)
+    assert not loggers(), "no thread outlives its job"
 
 
 def fail(*_: object, **__: object) -> None:
@@ -95,20 +99,49 @@ def test_its_process_is_killed(run: Run, tmp_path: Path) -> None:
     assert contents(Path()) == contents(Path("whole"))
 
 
-def test_a_job_that_fails_does_not_wait_for_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_fails_does_not_wait_for_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     hangs = threading.Event()
     monkeypatch.setattr(wandb, "init", lambda **_: hangs.wait())
     monkeypatch.setattr(sinks, "_PATIENCE", 0.2)
     monkeypatch.setattr(DiskSink, "write", fail)
     with pytest.raises(OSError, match="the server is gone"):
         run(*JOB)
+    assert (
+        "W&B logs no more of this job (TimeoutError: it is still busy)" in capsys.readouterr().out
+    )
     hangs.set()
+    for thread in loggers():
+        thread.join(10)
+    assert not capsys.readouterr().out, "nothing is said in the jobs that follow"
+
+
+def test_pictures_that_cannot_be_held(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch waits to be logged in the computer's memory, of which there may be too little."""
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sinks, "_on_cpu", full)
+    check_done(run, "W&B logs no more of this job (MemoryError")
+
+
+def loggers() -> list[threading.Thread]:
+    """Threads that log."""
+    return [each for each in threading.enumerate() if each.name == "wandb"]
 
 
 def helpers(parent: int | None) -> list[int]:
     """W&B's own processes."""
-    threads = Path(f"/proc/{parent}/task").iterdir()
-    children = [each for thread in threads for each in (thread / "children").read_text().split()]
-    return [
-        int(each) for each in children if "wandb-core" in Path(f"/proc/{each}/cmdline").read_text()
-    ]
+    threads = Path(f"/proc/{parent}/task").glob("*/children")
+    children = [each for thread in threads for each in told_by(thread).split()]
+    return [int(each) for each in children if "wandb-core" in told_by(f"/proc/{each}/cmdline")]
+
+
+def told_by(path: str | Path) -> str:
+    """What a process says of itself; nothing once it is gone."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -4,7 +4,9 @@ import ctypes
 import multiprocessing
 import platform
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import joblib
 import torch
@@ -66,11 +68,33 @@ def in_float64(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-def without_tf32() -> AbstractContextManager[object]:
+def without_tf32() -> AbstractContextManager[None]:
     """Convolutions in full float32; by default cuDNN rounds what goes in to 10 bits (TF32)."""
-    cudnn = torch.backends.cudnn
-    kept = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
-    return cudnn.flags(enabled=cudnn.enabled, allow_tf32=False, **kept)
+    cudnn: Any = torch.backends.cudnn
+    try:
+        return _holding(cudnn, "allow_tf32", False)
+    except RuntimeError:  # the caller set PyTorch's newer flags, one for each kind of layer
+        return _holding(cudnn.conv, "fp32_precision", "ieee")
+
+
+def without_cudnn() -> AbstractContextManager[None]:
+    """By PyTorch's own code for all layers, which it can differentiate where cuDNN cannot."""
+    return _holding(torch.backends.cudnn, "enabled", False)
+
+
+def _holding(flags: object, name: str, value: object) -> AbstractContextManager[None]:
+    """A context in which a flag has another value; it must be readable."""
+    before = getattr(flags, name)
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        setattr(flags, name, value)
+        try:
+            yield
+        finally:
+            setattr(flags, name, before)
+
+    return held()
 
 
 def use_threads(wanted: int | None) -> None:

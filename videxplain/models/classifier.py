@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import nn
 
+from videxplain.devices import without_cudnn
 from videxplain.errors import ConfigError, DataError, unknown_name
 from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
@@ -133,12 +134,9 @@ class VideoClassifier(nn.Module):
             raise ConfigError(message)
         # a copy: a first layer that works in place must not change the caller's frames
         shaped = rearrange(frames, f"b c t h w -> {self.layout}").clone()
-        with self._differentiable(), self._mixed():
+        # cuDNN cannot differentiate a recurrent layer in evaluation mode
+        with without_cudnn() if self._recurs else nullcontext(), self._mixed():
             return net(shaped).to(frames)
-
-    def _differentiable(self) -> AbstractContextManager[object]:
-        """CuDNN cannot differentiate a recurrent layer in evaluation mode; PyTorch itself can."""
-        return torch.backends.cudnn.flags(enabled=False) if self._recurs else nullcontext()
 
     def _mixed(self) -> AbstractContextManager[object]:
         if self._precision == "float32":

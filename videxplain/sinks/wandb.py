@@ -6,11 +6,10 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
-from queue import Full, Queue
+from queue import SimpleQueue
 from statistics import fmean
 from typing import Any, Concatenate, Literal, ParamSpec
 
@@ -33,7 +32,7 @@ _LONGEST_TAG = 64
 _MOST_WAITING = 2
 """Calls that may wait for the thread; a batch's clips and masks are held until it is logged."""
 _PATIENCE = 10
-"""Seconds that a job which failed, or was stopped, waits for what is still to be logged."""
+"""Seconds that a job which failed, or was stopped, waits in all for what is still to be logged."""
 _P = ParamSpec("_P")
 
 
@@ -94,13 +93,13 @@ def _in_thread(
 
     @wraps(method)
     def call(self: "WandbRun", /, *arguments: _P.args, **named: _P.kwargs) -> None:
-        self.hand_over(partial(self.carefully, partial(method, self, *arguments, **named)))
+        self.hand_over(partial(method, self, *arguments, **named))
 
     return call
 
 
 class WandbRun:
-    """The run of a job, logged beside it; whatever goes wrong is said, and the job goes on.
+    """The run of a job, logged beside it; whatever fails is said, and the job goes on.
 
     Args:
         folder: Of the job.
@@ -113,28 +112,34 @@ class WandbRun:
         self._folder, self._polarity, self._attributions = folder, polarity, attributions
         self._records: list[Record] = []
         self._run: Any = None
-        self._calls: Queue[Callable[[], None] | None] = Queue(_MOST_WAITING)
+        self._failed = False
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._room = threading.Semaphore(_MOST_WAITING)
         # a daemon: if W&B hangs, the command can be stopped all the same
         self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
         for call in iter(self._calls.get, None):
-            call()
+            self._room.release()
+            if not self.broken:
+                try:
+                    call()
+                except BaseException as error:  # the thread must live on
+                    self._break(error)
+        self._finish()
+
+    def _break(self, error: BaseException) -> None:
+        """Nothing that W&B does may break a job: an error is said, and nothing logged after it."""
+        if not self.broken:
+            self.broken = True
+            log.warning("W&B logs no more of this job (%s)", _line(error))
 
     def hand_over(self, call: Callable[[], None]) -> None:
         """Let the run's thread make a call; wait only if it has fallen behind."""
-        self._calls.put(call)
-
-    def carefully(self, work: Callable[[], None]) -> None:
-        """Nothing that W&B does may break a job: an error is said, and nothing logged after it."""
-        if self.broken:
-            return
-        try:
-            work()
-        except BaseException as error:  # the thread must live on
-            self.broken = True
-            log.warning("W&B logs no more of this job (%s)", _line(error))
+        if not self.broken:
+            self._room.acquire()
+            self._calls.put(call)
 
     @_in_thread
     def begin(self, how: Wandb, described: Mapping[str, Any]) -> None:
@@ -155,7 +160,12 @@ class WandbRun:
 
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Log a batch: for each clip and area its curves, masks and animation."""
-        self._write(records, *_on_cpu(clips, attribution))
+        try:
+            held = _on_cpu(clips, attribution)
+        except Exception as error:  # too little memory, above all: the job may have enough
+            self._break(error)
+        else:
+            self._write(records, *held)
 
     @_in_thread
     def _write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
@@ -197,32 +207,33 @@ class WandbRun:
 
     def end(self, *, failed: bool) -> None:
         """End the run, with the exit code 1 if the job failed; one that broke is ended too."""
-        patience = _PATIENCE if failed else None
-        with suppress(Full):
-            for call in (partial(self._finish, failed=failed), None):
-                self._calls.put(call, timeout=patience)
-        self._thread.join(patience)
+        self._failed = failed
+        self._calls.put(None)
+        self._thread.join(_PATIENCE if failed else None)
+        if self._thread.is_alive():
+            self._break(TimeoutError("it is still busy"))
 
-    def _finish(self, *, failed: bool) -> None:
-        if not self.broken:
-            self.carefully(partial(self._finish_run, failed=failed))
-        elif self._run is not None:
-            with suppress(Exception):  # said already
-                self._finish_run(failed=failed)
+    def _finish(self) -> None:
+        if self._run is None:
+            return
+        try:
+            self._finish_run()
+        except Exception as error:
+            self._break(error)
 
-    def _finish_run(self, *, failed: bool) -> None:
+    def _finish_run(self) -> None:
         folder = Path(self._run.dir).parent
-        self._run.finish(exit_code=int(failed))
+        self._run.finish(exit_code=int(self._failed))
         if folder.name.startswith("offline-"):
             log.info("W&B: to upload, wandb sync %s", folder)
 
     def _log_curves(self, attribution: Attribution, places: Mapping[str, tuple[int, int]]) -> None:
         """Each against its own iterations, up to an early stop; a row holds those of the batch."""
+        if not attribution.curves:
+            return
         rows: defaultdict[int, dict[str, float]] = defaultdict(dict)
         for name, (index, area) in places.items():
             curves = {key: curve[area, index].tolist() for key, curve in attribution.curves.items()}
-            if not curves:
-                return
             axis = f"curves/{name}/iteration"
             self._run.define_metric(axis)
             # W&B would fill in the axes itself, with wrong numbers where a row has several
