@@ -25,7 +25,8 @@ from tqdm import tqdm
 import videxplain as vx
 from videxplain.devices import keep_freed_memory
 from videxplain.methods.extremal.masks import MaskGrid, SmoothMaximum, default_sigma, default_step
-from videxplain.models.classifier import Precision, VideoClassifier
+from videxplain.models.classifier import VideoClassifier
+from videxplain.words import Precision
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 import videxplain as vx
 from videxplain.models import kernels
 from videxplain.models.acceleration import Accelerated
-from videxplain.models.classifier import Precision, VideoClassifier
+from videxplain.models.classifier import VideoClassifier
 from videxplain.models.convolution import (
     BatchNorm,
     Convolution,
@@ -21,6 +21,7 @@ from videxplain.models.convolution import (
     can_freeze,
 )
 from videxplain.models.kernels import LAYOUTS
+from videxplain.words import Precision
 
 FLOAT32 = 1e-5
 """Share of the largest value; rounding of a sum of a few hundred products."""

@@ -7,8 +7,9 @@ from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
 from videxplain.explaining import attribute
-from videxplain.models.classifier import Precision, VideoClassifier
+from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
+from videxplain.words import Precision
 
 
 def load_model(  # noqa: PLR0913

@@ -8,9 +8,9 @@ import torch
 from tabulate import tabulate
 
 from videxplain.devices import pick_device, use_threads
-from videxplain.models.classifier import Precision, VideoClassifier
+from videxplain.models.classifier import VideoClassifier
 from videxplain.planning import Plan, Planned
-from videxplain.words import counted
+from videxplain.words import Precision, counted
 
 _MINUTE, _HOUR = 60, 3600
 _WRITTEN = 10  # from here on, whole numbers

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +136,11 @@ def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
     measuring = Measuring(job.classifier, job.method, job.metrics)
     areas, polarity = job.config["map_area"], job.config["polarity"]
     found = measuring.records(clips, attribution, logits, areas, polarity)
-    rows = len(found) // len(clips)
-    kept: list[Record] = []
-    for index, name in enumerate(clips.names):
-        own = found[index * rows : (index + 1) * rows]
-        kept += job.sink.extend(name, own)
-    return kept
+    return [
+        record
+        for name, own in groupby(found, attrgetter("clip"))
+        for record in job.sink.extend(name, list(own))
+    ]
 
 
 def _saved(sink: DiskSink, clips: Clips) -> Attribution:

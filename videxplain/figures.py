@@ -13,8 +13,8 @@ from torch import Tensor
 from videxplain.errors import ConfigError
 from videxplain.filters import PYRAMIDS, perturb, top_share
 from videxplain.panels import Figure, Panels
-from videxplain.types import Attribution, Clips, Polarity, Record
-from videxplain.words import counted
+from videxplain.types import Attribution, Clips, Record
+from videxplain.words import Polarity, counted
 
 Heat = Float[np.ndarray, "t h w"]
 """In [0, 1]."""

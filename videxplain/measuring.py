@@ -16,9 +16,9 @@ from videxplain.types import (
     Explainer,
     Logits,
     Measure,
-    Polarity,
     Record,
 )
+from videxplain.words import Polarity
 
 
 @dataclass(frozen=True)

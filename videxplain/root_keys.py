@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from videxplain.errors import ConfigError, unknown_name
+from videxplain.words import Polarity, Precision
 
 _NAMED = {
-    "polarity": ("positive", "negative", "both"),
-    "precision": ("float32", "bfloat16"),
+    "polarity": get_args(Polarity),
+    "precision": get_args(Precision),
 }
 _OPTIONAL_TEXT = (str, type(None))
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (

@@ -7,14 +7,14 @@ Axes, everywhere and in this order: ``a`` area, ``b`` clip in the batch, ``c`` c
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from videxplain.errors import ConfigError, unknown_name
-from videxplain.words import counted
+from videxplain.words import Polarity, counted
 
 Frames = Float[Tensor, "b c t h w"]
 """Network input in the network's normalised colours."""
@@ -32,7 +32,6 @@ Measure = Float[Tensor, "a b"]
 """One number an area and clip."""
 Saliency = Float[Tensor, "a b t h w"]
 """Importance of a pixel, at least 0, channels reduced."""
-Polarity = Literal["positive", "negative", "both"]
 
 VideoFrames = UInt8[np.ndarray, "t h w c"]
 """Frames of a decoded video, RGB, 0 to 255."""

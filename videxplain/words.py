@@ -1,6 +1,12 @@
-"""Counts and lists of names, as messages say them."""
+"""Counts and lists of names, as messages say them, and words that a key chooses from."""
 
 from collections.abc import Sequence
+from typing import Literal
+
+Polarity = Literal["positive", "negative", "both"]
+"""Evidence for the class, against it, or both by its size."""
+Precision = Literal["float32", "bfloat16"]
+"""What the network computes in."""
 
 _NAMED = 3
 """Names that a message lists before it says how many more there are."""

@@ -24,10 +24,10 @@ from videxplain.types import (
     Cost,
     Logits,
     Measure,
-    Polarity,
     Scores,
     Targets,
 )
+from videxplain.words import Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 

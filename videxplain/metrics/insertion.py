@@ -25,7 +25,8 @@ from videxplain.measures import Category, Curve
 from videxplain.metrics.filling import Filling, Ranks, Unit, segment_ranks, unit_ranks
 from videxplain.metrics.supervoxels import supervoxels
 from videxplain.scores import is_first, probability
-from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity, Saliency
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Saliency
+from videxplain.words import Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 

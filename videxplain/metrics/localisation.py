@@ -23,10 +23,10 @@ from videxplain.types import (
     Clips,
     Cost,
     Measure,
-    Polarity,
     Saliency,
     Truth,
 )
+from videxplain.words import Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 

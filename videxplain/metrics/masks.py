@@ -13,7 +13,8 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.filters import top_share
 from videxplain.measures import AT_REST_FOR, NOTHING, Category, unknown
-from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure
+from videxplain.words import Polarity
 
 _AT_REST = 0.9
 _NEAR = {"visible_area": 0.01, "probability": 0.05}

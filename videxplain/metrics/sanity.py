@@ -16,7 +16,8 @@ from torch import Tensor
 from videxplain.measures import NOTHING, Category, unknown
 from videxplain.metrics.similarity import rank_correlation
 from videxplain.seeding import clip_generator
-from videxplain.types import Attribution, Classifier, Clips, Cost, Explainer, Measure, Polarity
+from videxplain.types import Attribution, Classifier, Clips, Cost, Explainer, Measure
+from videxplain.words import Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 

@@ -13,7 +13,8 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.devices import in_float64
 from videxplain.measures import NOTHING, Category
-from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Polarity, Saliency
+from videxplain.types import Attribution, Classifier, Clips, Cost, Measure, Saliency
+from videxplain.words import Polarity
 
 _STRICT = ConfigDict(extra="forbid")
 

@@ -22,12 +22,12 @@ from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normali
 from videxplain.sampling import RULES, Rule, sample
 from videxplain.targets import class_index, find_class, label_index
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
+from videxplain.words import Precision
 
 log = logging.getLogger(__name__)
 
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
-Precision = Literal["float32", "bfloat16"]
 """That of a network's weights, or PyTorch's mixed precision."""
 
 _SIDES = 2

@@ -22,7 +22,7 @@ from videxplain.metrics.similarity import (
 )
 from videxplain.report.finished import Finished
 from videxplain.sinks.disk import load
-from videxplain.types import Polarity
+from videxplain.words import Polarity
 
 _NAMES = ("between", "setting", "model", "method", "other_model", "other_method")
 _SCHEMA = {

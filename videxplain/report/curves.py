@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from videxplain.types import Attribution, Polarity
+from videxplain.types import Attribution
+from videxplain.words import Polarity
 
 _DIGITS = 4
 """Enough for a plot."""

@@ -13,7 +13,7 @@ from videxplain.sinks import places
 from videxplain.sinks.shards import Outcome, joined, read
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.sinks.sweep_folder import SweepFolder
-from videxplain.types import Polarity
+from videxplain.words import Polarity
 
 _SHOWN_ELSEWHERE = ("batch_size", "perturb_area", "shard")
 """Keys that do not make another method or set of clips: they change no result, or are a column."""

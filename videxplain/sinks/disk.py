@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from videxplain.sinks.files import (
 from videxplain.sinks.locks import locked
 from videxplain.sinks.shards import clips_of, join, read
 from videxplain.sinks.stored import read_clip, unreadable
-from videxplain.types import Attribution, Clips, Polarity, Record
+from videxplain.types import Attribution, Clips, Record
+from videxplain.words import Polarity
 
 _CURVE = "curve_"
 _DIGITS = 16
@@ -72,10 +75,8 @@ class DiskSink:
         Raises:
             OutputError: If it cannot be written; finished clips stay.
         """
-        areas = len(records) // len(clips)
-        for index, name in enumerate(clips.names):
-            slug = clip_slug(name)
-            own = records[index * areas : (index + 1) * areas]
+        for index, (name, group) in enumerate(groupby(records, attrgetter("clip"))):
+            slug, own = clip_slug(name), list(group)
             record = places.record(self.folder, name)
             with writing(record):  # of an earlier run, which must not speak for what follows
                 record.unlink(missing_ok=True)

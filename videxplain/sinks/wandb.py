@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import fmean
@@ -21,7 +23,8 @@ from videxplain.figures import kept_part, overlay, pictures
 from videxplain.panels import spread
 from videxplain.sinks.files import clip_slug
 from videxplain.sinks.places import archives
-from videxplain.types import Attribution, Clips, Polarity, Record
+from videxplain.types import Attribution, Clips, Record
+from videxplain.words import Polarity
 
 log = logging.getLogger(__name__)
 
@@ -169,12 +172,11 @@ class WandbRun:
 
     @_in_thread
     def _write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
-        areas = len(records) // len(clips)
         places: dict[str, tuple[int, int]] = {}
-        for number, record in enumerate(records):
-            index, area = divmod(number, areas)
-            if area < len(attribution.values):  # else a map's cut
-                name = clip_slug(record.clip)
+        for index, (clip, own) in enumerate(groupby(records, attrgetter("clip"))):
+            explained = islice(own, len(attribution.values))  # a map's cuts follow
+            for area, record in enumerate(explained):
+                name = clip_slug(clip)
                 name += "" if record.area is None else f"/area {record.area}"
                 places[name] = (index, area)
         self._log_curves(attribution, places)
