@@ -28,7 +28,7 @@ from videxplain.errors import ConfigError
 from videxplain.models.weights import fill, read_weights
 from videxplain.report.finished import finished
 from videxplain.report.summary import write_summary
-from videxplain.sinks.disk import DiskSink, load
+from videxplain.sinks.disk import DiskSink, load_attribution
 
 _PATIENCE = 5.0
 """Seconds that the decoder may take for a step of so small a file."""
@@ -49,7 +49,7 @@ def readers(folder: Path) -> list[Reader]:
         Reader("frames", _pictures(), _read_frames, mutated_bytes),
         Reader("boxes", {"boxes.csv": _BOXES}, partial(_read_boxes, _marked(folder)), mutated_text),
         Reader("checkpoint", _checkpoints(folder), _read_checkpoint, mutated_bytes),
-        Reader("attribution", {"a.npz": archive.read_bytes()}, load, mutated_bytes),
+        Reader("attribution", {"a.npz": archive.read_bytes()}, load_attribution, mutated_bytes),
         Reader("result", {"result.json": result}, partial(_read_result, job), mutated_json),
         Reader(
             "record", {record.name: record.read_bytes()}, partial(_read_record, job), mutated_json

@@ -170,6 +170,17 @@ def test_the_stride_of_a_network_of_ones_own() -> None:
     check_distance(catalog.build(section, "model", plugins=["torch"]), 3)
 
 
+def test_a_network_of_ones_own_draws_the_same_each_time() -> None:
+    """Its weights decide where results lie, so that a job is found again."""
+    net = {"_target_": "torch.nn.Conv3d", "in_channels": 3, "out_channels": 2, "kernel_size": 3}
+    before = torch.get_rng_state()
+    made = [api.load_model("custom", plugins=["torch"], net=net, device="cpu") for _ in range(2)]
+    first, second = (torch.cat([each.flatten() for each in one.parameters()]) for one in made)
+    torch.testing.assert_close(first, second, atol=0, rtol=0)
+    assert first.std() > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def check_distance(classifier: VideoClassifier, apart: int) -> None:
     asked: list[int] = []
 

@@ -16,7 +16,7 @@ from videxplain import cli, figure_cli, figures
 from videxplain.report.chosen import Choice, choose
 from videxplain.report.figure import animation, save_grid
 from videxplain.report.figure_rows import Look, Row, Sheet, Show, sheet
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 from videxplain.types import Clips
 
 SWEEP = (
@@ -62,7 +62,7 @@ def overlays(outputs: Path, method: str, area: int) -> tuple[np.ndarray, ...]:
     assert pixels is not None
     frames = np.load(pixels)["pixels"][None]
     clips = Clips(torch.zeros(1, 3, *frames.shape[1:4]), pixels=frames)
-    return figures.overlay(clips, load(each.job.attribution(CLIP)), area=area).rows
+    return figures.overlay(clips, load_attribution(each.job.attribution(CLIP)), area=area).rows
 
 
 @pytest.mark.parametrize(("method", "area"), [("3d_ep", 0), ("grad", 0), ("random", 0)])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import numpy as np
@@ -59,6 +60,53 @@ def test_ready_tensors() -> None:
     assert vx.Clips(frames).names == ("clip-0000", "clip-0001")
     with pytest.raises(ConfigError, match="1 name for 2 clips"):
         vx.Clips(frames, labels, ("first",))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        clip(2, 4, 8, 8).numpy(),
+        clip(2, 4, 8, 8)[0],
+        clip(2, 4, 8, 8).byte(),
+        "swing.mp4",
+    ],
+)
+def test_frames_that_are_no_batch_of_clips(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
+    with pytest.raises(ConfigError, match=r"frames is .*: give a float tensor b c t h w of the"):
+        vx.Clips(given)
+
+
+@pytest.mark.parametrize("given", ["swing.mp4", Path("swing.mp4"), ["swing.mp4"]])
+def test_paths_are_no_videos(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
+    with pytest.raises(ConfigError, match=r"swing.mp4'\)? is no Video: give what .*read_video"):
+        vx.VideoClassifier(SmallNet()).preprocess(given)
+
+
+def test_a_network_that_is_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
+    net: Any = SmallNet()
+    with pytest.raises(ConfigError, match=r"classifier is a SmallNet: give VideoClassifier\("):
+        vx.explain(net, vx.Clips(clip(1, 4, 8, 8)), "grad")
+
+
+def test_searches_that_did_not_come_to_rest_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    classifier, clips = vx.VideoClassifier(SmallNet(), frames=4), vx.Clips(clip(2, 4, 32, 32))
+    vx.explain(classifier, clips, "3d_ep", 3, num_iter=3, perturb_area=[0.1, 0.2])
+    assert "4 of 4 masks still moved when the search ended" in caplog.text
+    caplog.clear()
+    vx.explain(classifier, clips, "grad", 3)
+    assert not caplog.text
+
+
+def test_clips_and_attributions_are_shown_in_a_line() -> None:
+    clips = vx.Clips(clip(2, 4, 8, 8), names=("a", "b"))
+    assert repr(clips) == "Clips(a, b: b c t h w = (2, 3, 4, 8, 8))"
+    attribution = vx.Attribution(torch.zeros(1, 2, 1, 4, 8, 8), torch.tensor([3, 4]), (0.1,))
+    assert repr(attribution) == (
+        "Attribution(a b c t h w = (1, 2, 1, 4, 8, 8), target=[3, 4], areas=(0.1,))"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from videxplain import cli, config, evaluate_cli
 from videxplain.errors import OutputError, WeightsError
 from videxplain.models.checkpoints import Checkpoint
 from videxplain.models.weights import fill, read_weights
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 from videxplain.sinks.files import clip_slug, write_json, write_whole
 
 BYPASSES = [
@@ -238,7 +238,7 @@ def test_results_run_no_code(tmp_path: Path) -> None:
     values = np.array([Touches(tmp_path / "ran")], dtype=object)
     np.savez(tmp_path / "a.npz", values=values, allow_pickle=True)
     with pytest.raises(OutputError, match=r"a\.npz cannot be read"):
-        load(tmp_path / "a.npz")
+        load_attribution(tmp_path / "a.npz")
     assert not (tmp_path / "ran").exists()
 
 

@@ -21,7 +21,7 @@ from videxplain.report.comparison import compare, measured
 from videxplain.report.finished import finished
 from videxplain.report.page_files import put
 from videxplain.report.site import write_report
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 
 SWEEP = (
     *("-m", "model=tiny_tsm", "method=grad,3d_ep,random", "data=shapes", "data.num_clips=2"),
@@ -94,7 +94,7 @@ def test_heat_maps_are_the_attributions(sweep: Path) -> None:
             if each["job"] == job.name
         )
         media = shown(sweep, f"media/{job.name}/{clip['clip']}")
-        attribution = load(job.folder / "attributions" / f"{clip['clip']}.npz")
+        attribution = load_attribution(job.folder / "attributions" / f"{clip['clip']}.npz")
         saliency = attribution.saliency("positive")[:, 0].numpy()
         assert [each["area"] for each in tile["maps"]] == list(attribution.areas or [None])
         for number, values in enumerate(saliency):
@@ -114,7 +114,7 @@ def test_heat_maps_are_the_attributions(sweep: Path) -> None:
 def test_curves_of_a_job_are_means_over_its_clips(sweep: Path) -> None:
     (job,) = (each for each in finished(sweep) if each.method == "3d_ep")
     told = shown(sweep, f"jobs/{job.name}")
-    clips = [load(path) for path in sorted(job.folder.glob("attributions/*.npz"))]
+    clips = [load_attribution(path) for path in sorted(job.folder.glob("attributions/*.npz"))]
     wanted = np.mean([each.curves["energy"][:, 0].numpy() for each in clips], axis=0)
     np.testing.assert_allclose(told["iterations"]["energy"], wanted, atol=1e-4)
     (curve,) = (each for each in told["shares"]["insertion_auc"] if each["area"] == 0.1)

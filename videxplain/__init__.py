@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from videxplain.errors import VidexplainError
     from videxplain.figures import overlay
     from videxplain.models.classifier import VideoClassifier
+    from videxplain.sinks.disk import load_attribution
     from videxplain.types import Attribution, Clips, Record, Video
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOMES = {
     "VideoClassifier": "models.classifier",
     "VidexplainError": "errors",
     "explain": "api",
+    "load_attribution": "sinks.disk",
     "load_method": "api",
     "load_model": "api",
     "overlay": "figures",
@@ -46,6 +48,7 @@ __all__ = [
     "VidexplainError",
     "__version__",
     "explain",
+    "load_attribution",
     "load_method",
     "load_model",
     "overlay",

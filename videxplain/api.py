@@ -1,12 +1,17 @@
 """The Python interface: the same parts as on the command line, without its files."""
 
 from collections.abc import Sequence
+from functools import partial
+
+from torch import nn
 
 from videxplain import catalog, keys, targets
 from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
-from videxplain.explaining import attribute
+from videxplain.explaining import attribute, tell_moving
+from videxplain.metrics.masks import ConvergedAt
+from videxplain.models.build import random_net
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
 from videxplain.words import Precision
@@ -44,7 +49,7 @@ def load_model(  # noqa: PLR0913
     """
     asked = {"weights": weights, **keys.plain(changes)}
     section = catalog.model(name, asked, pretrain_dataset)
-    classifier: VideoClassifier = catalog.build(section, "model", plugins)
+    classifier: VideoClassifier = random_net(partial(catalog.build, section, "model", plugins))
     classifier.precision = precision
     return classifier.to(pick_device(device))
 
@@ -99,7 +104,7 @@ def explain(
         UnsupportedPairError: If the method cannot explain this network.
         DeviceMemoryError: If the device has not the memory for one clip.
     """
-    _check_clips(clips)
+    _check_given(classifier, clips)
     given = [*changes, *(("perturb",) if perturb else ())]
     if not isinstance(method, str) and given:
         message = f"{', '.join(given)} given to a method already built: give them to load_method"
@@ -109,11 +114,21 @@ def explain(
         method = load_method(method, perturb=perturb or "quick", **changes)
     batch_size = getattr(method, "batch_size", len(clips))
     logits = logits_of(classifier, clips.frames, batch_size)
-    return attribute(classifier, clips, method, target, logits, name=name)
+    attribution = attribute(classifier, clips, method, target, logits, name=name)
+    if attribution.areas and attribution.curves:
+        moving = int(ConvergedAt()(classifier, clips, attribution).isnan().sum())
+        tell_moving(moving, len(clips) * len(attribution.areas))
+    return attribution
 
 
-def _check_clips(clips: object) -> None:
-    """Catch a video or a tensor that was not made into clips."""
+def _check_given(classifier: object, clips: object) -> None:
+    """Catch a network that was not wrapped, a video or a tensor that was not made into clips."""
+    if isinstance(classifier, nn.Module) and not isinstance(classifier, VideoClassifier):
+        message = (
+            f"classifier is a {type(classifier).__name__}: give VideoClassifier(net, frames=..., "
+            "size=...), which knows what clips the network was trained on"
+        )
+        raise ConfigError(message)
     if not isinstance(clips, Clips):
         message = f"clips is a {type(clips).__name__}: give classifier.preprocess(...) or Clips"
         raise ConfigError(message)

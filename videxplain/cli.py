@@ -80,7 +80,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 @hydra.main(version_base="1.3", config_path=_CONFIG_PATH, config_name="config")
 def _job(composed: DictConfig) -> None:
-    commands.show_any_character()  # a worker has a screen of its own
+    commands.steady_output()  # a worker has a screen of its own
     _work(composed)
 
 

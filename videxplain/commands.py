@@ -6,10 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from videxplain.errors import VidexplainError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 FAILED = 1
 USERS_MISTAKE = 2
@@ -26,7 +30,7 @@ def told(command: str) -> Iterator[None]:
     Raises:
         SystemExit: With 130 after Ctrl+C or SIGTERM, with 2 after a `VidexplainError`.
     """
-    show_any_character()
+    steady_output()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -51,10 +55,40 @@ def tell(command: str, message: str) -> None:
     tqdm.write(f"{command}: {message}", file=sys.stderr)
 
 
-def show_any_character() -> None:
-    """Let a terminal without a character, as in the locale C, show how Python writes it."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def steady_output() -> None:
+    """Let nothing that is said stop a command.
+
+    A terminal without a character, as in the locale C, shows how Python writes it; and whoever
+    reads may go away, as ``head`` does: what the command makes is on disk.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+            if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:
+                setattr(sys, name, _unread(stream))
+
+
+class _Unread(io.FileIO):
+    """What is written once nobody reads is lost, and that is no error."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _unread(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    stream.flush()
+    raw = _Unread(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        raw if stream.write_through else io.BufferedWriter(raw),  # the first: python -u
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -21,7 +21,7 @@ from videxplain.models.checkpoints import Checkpoint
 from videxplain.report.finished import outcome_of
 from videxplain.root_keys import check_values
 from videxplain.sinks import places
-from videxplain.sinks.disk import DiskSink, load
+from videxplain.sinks.disk import DiskSink, load_attribution
 from videxplain.sinks.files import write_json
 from videxplain.sinks.shards import Outcome
 from videxplain.types import Attribution, Clips, Record, Video
@@ -153,7 +153,7 @@ def _saved(sink: DiskSink, clips: Clips) -> Attribution:
             message = f"the video of {name!r} is not the one that was explained: explain it anew"
             raise OutputError(message)
     device = clips.frames.device
-    saved = [load(places.archive(sink.folder, name)) for name in clips.names]
+    saved = [load_attribution(places.archive(sink.folder, name)) for name in clips.names]
     return Attribution(
         values=torch.cat([each.values for each in saved], dim=1).to(device),
         target=torch.cat([each.target for each in saved]).to(device),

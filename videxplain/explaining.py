@@ -112,6 +112,21 @@ def attribute(  # noqa: PLR0913
     return found
 
 
+def tell_moving(moving: int, masks: int) -> None:
+    """Warn of masks that had not come to rest, which may keep more than they were asked to.
+
+    Args:
+        moving: How many.
+        masks: Of how many.
+    """
+    if moving:
+        log.warning(
+            "%d of %s still moved when the search ended, and may keep more than was asked for: "
+            "give a larger num_iter, and look at the visible area",
+            *(moving, counted(masks, "mask")),
+        )
+
+
 def _check_shape(attribution: object, clips: Clips, method: str) -> None:
     """A method of the user's own may give something else, which metrics would stumble over."""
     batch, _, *extent = clips.frames.shape

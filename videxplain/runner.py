@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import told_once
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
 from videxplain.errors import DataError, UnsupportedPairError
-from videxplain.explaining import explain_all
+from videxplain.explaining import explain_all, tell_moving
 from videxplain.job import Job, Result
 from videxplain.measures import declared
+from videxplain.models.build import random_net
 from videxplain.models.classifier import VideoClassifier
 from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink
@@ -115,7 +117,9 @@ def _run(job: Job, sweep: str | None) -> Result:
         _announce(job, overwrite=overwrite)
         start = time.perf_counter()
         records = explain_all(job, sinks)
-        _tell_moving(job, records)
+        if config.searched_areas(job.config):
+            moving = sum(math.isnan(each.metrics.get("converged_at", 0.0)) for each in records)
+            tell_moving(moving, len(records))
         seconds = {"load": job.load_seconds, "explain": time.perf_counter() - start}
         outcome = _outcome(job, records, seconds)
         for sink in sinks:
@@ -140,24 +144,14 @@ def _announce(job: Job, *, overwrite: bool) -> None:
         log.info("%s %s", first_of(unlabelled), rest)
 
 
-def _tell_moving(job: Job, records: Sequence[Record]) -> None:
-    """Warn of masks that had not come to rest, which may keep more than they were asked to."""
-    moving = sum(math.isnan(record.metrics.get("converged_at", 0.0)) for record in records)
-    if moving and config.searched_areas(job.config):
-        log.info(
-            "%d of %s still moved when the search ended, and may keep more than was asked for: "
-            "give a larger num_iter, and look at the visible area",
-            *(moving, counted(len(records), "mask")),
-        )
-
-
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:
     global _last_classifier
     key = json.dumps([completed[each] for each in ("model", "device", "precision")], sort_keys=True)
     if _last_classifier is None or _last_classifier[0] != key:
         device = pick_device(completed["device"])
         _last_classifier = None  # free the last one before the next is made
-        classifier = catalog.build(completed["model"], "model", plugins).to(device)
+        build = partial(catalog.build, completed["model"], "model", plugins)
+        classifier: VideoClassifier = random_net(build).to(device)
         classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)
     return _last_classifier[1]

@@ -1,5 +1,6 @@
 """Which class is explained."""
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor
 
 from videxplain.errors import ConfigError, DataError, nearest_of, unknown_name
-from videxplain.types import Classifier, Clips, Logits, Targets, Video
+from videxplain.types import NO_LABEL, Classifier, Clips, Logits, Targets, Video
 from videxplain.words import counted
+
+log = logging.getLogger(__name__)
 
 _INDEX = re.compile(r"-?\d+")
 _WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
@@ -156,6 +159,25 @@ def find_label(video: Video, names: Sequence[str]) -> int | None:
         if named is not None:
             return named
     return None if video.label is None else _find(video.label, names)
+
+
+def known_label(video: Video, names: Sequence[str], told: set[str]) -> int:
+    """Index of the class that a video's label names; one of another data set counts as none.
+
+    Args:
+        video: With a label.
+        names: The classes, in the order of the logits.
+        told: Labels of which it has been said what they are taken as; this one is added.
+    """
+    index, label = find_label(video, names), str(video.label)
+    if label not in told:
+        told.add(label)
+        if index is None:
+            taken = "no class of the network: clips of this label are taken as without one"
+            log.warning("%s (label of %s): %s", label, video.name, taken)
+        elif find_class(label, names) is None:
+            log.info("%s: taken as class %s", video.name, names[index])
+    return NO_LABEL if index is None else index
 
 
 def _longer_labels(video: Video) -> list[str]:

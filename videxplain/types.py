@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
+from videxplain.checks import check_frames, check_parts
 from videxplain.errors import ConfigError, unknown_name
-from videxplain.words import Polarity, counted
+from videxplain.words import Polarity, counted, first_of
 
 Frames = Float[Tensor, "b c t h w"]
 """Network input in the network's normalised colours."""
@@ -35,7 +36,6 @@ Saliency = Float[Tensor, "a b t h w"]
 
 VideoFrames = UInt8[np.ndarray, "t h w c"]
 """Frames of a decoded video, RGB, 0 to 255."""
-_COLOURS = 3
 NO_LABEL = -1
 """Index in ``Clips.labels`` of a clip whose class is not known."""
 
@@ -59,19 +59,21 @@ class Video:
     read_truth: Callable[[Sequence[int]], Bool[np.ndarray, "t h w"]] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Clips:
     """A batch of network inputs.
 
     Attributes:
-        frames: Normalised colours.
+        frames: Colours ``b c t h w`` as the network takes them: RGB in [0, 1], less the mean of
+            its training clips, divided by their standard deviation.
         labels: Class indices, ``NO_LABEL`` where unknown; None where no clip has one.
         names: One identifier a clip, unique in its data source; numbered where none are given.
         pixels: The pictures behind ``frames``; None for clips made from tensors.
         truth: The pixels that are the evidence, where that is known.
 
     Raises:
-        ConfigError: If a part is not of as many clips, or not of the size, of ``frames``.
+        ConfigError: If ``frames`` is no such tensor, or a part is not of as many clips, or not of
+            the size, of ``frames``.
     """
 
     frames: Frames
@@ -81,6 +83,7 @@ class Clips:
     truth: Truth | None = None
 
     def __post_init__(self) -> None:
+        check_frames(self.frames)
         count = self.frames.shape[0]
         if not self.names:
             object.__setattr__(self, "names", tuple(f"clip-{i:04d}" for i in range(count)))
@@ -88,20 +91,12 @@ class Clips:
             names, clips = counted(len(self.names), "name"), counted(count, "clip")
             message = f"{names} for {clips}: give one name a clip, or none"
             raise ConfigError(message)
-        self._check_shapes()
+        parts = {"labels": self.labels, "pixels": self.pixels, "truth": self.truth}
+        check_parts(parts, tuple(self.frames.shape))
 
-    def _check_shapes(self) -> None:
-        shape = tuple(self.frames.shape)
-        each = (shape[0], *shape[2:])
-        wanted = {"labels": shape[:1], "pixels": (*each, _COLOURS), "truth": each}
-        for name, allowed in wanted.items():
-            part = getattr(self, name)
-            found = getattr(part, "shape", None)
-            if part is not None and found != allowed:
-                kind = f"type {type(part).__name__}" if found is None else f"shape {tuple(found)}"
-                given = f"{name} of {kind} for frames of shape {shape}"
-                message = f"{given}: give an array of {allowed}, or none"
-                raise ConfigError(message)
+    def __repr__(self) -> str:
+        """Names and shape; the numbers would fill a screen."""
+        return f"Clips({first_of(self.names)}: b c t h w = {tuple(self.frames.shape)})"
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -114,13 +109,14 @@ class Clips:
         return int(self.labels[index])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attribution:
     """What a method says about a batch of clips.
 
     Attributes:
         values: Contribution of every input element (``c == 3``), or of every pixel (``c == 1``:
-            masks, class activation maps, occlusion). Signed where the method is.
+            masks, which lie in [0, 1], class activation maps, occlusion). Signed where the method
+            is.
         target: The class explained, one a clip.
         areas: Share of the clip that each mask keeps, in (0, 1); None where the method has no
             areas, then ``a == 1``.
@@ -133,6 +129,13 @@ class Attribution:
     areas: tuple[float, ...] | None = None
     curves: Mapping[str, Float[Tensor, "a b i"]] = field(default_factory=dict)
     signed: bool = True
+
+    def __repr__(self) -> str:
+        """Shape, classes and areas; the numbers would fill a screen."""
+        return (
+            f"Attribution(a b c t h w = {tuple(self.values.shape)}, "
+            f"target={self.target.tolist()}, areas={self.areas})"
+        )
 
     def saliency(self, polarity: Polarity = "positive") -> Saliency:
         """Clamp each channel to the polarity, then average over channels.

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -14,10 +14,11 @@ from videxplain.models.weights import WeightsFile, read_weights
 log = logging.getLogger(__name__)
 
 _SEED = 0
+Net = TypeVar("Net", bound=nn.Module)
 
 
-def random_net(build: Callable[[], nn.Module]) -> nn.Module:
-    """Build a network whose random weights are the same each time."""
+def random_net(build: Callable[[], Net]) -> Net:
+    """Build a network, or a classifier of one, whose random weights are the same each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         return build()

@@ -1,10 +1,10 @@
 """A network together with the preprocessing its weights were trained with."""
 
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,17 +14,15 @@ from jaxtyping import Float
 from torch import nn
 
 from videxplain.devices import without_cudnn
-from videxplain.errors import ConfigError, DataError, unknown_name
+from videxplain.errors import ConfigError, unknown_name
 from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
 from videxplain.models.extents import described
 from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
-from videxplain.targets import class_index, find_class, label_index
+from videxplain.targets import class_index, known_label, label_index
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
 from videxplain.words import Precision
-
-log = logging.getLogger(__name__)
 
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
@@ -97,6 +95,7 @@ class VideoClassifier(nn.Module):
         self.std: torch.Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+        self._told: set[str] = set()
         self._recurs = any(isinstance(module, nn.RNNBase) for module in net.modules())
         if cam_layer is not None:
             find_layer(net, cam_layer)
@@ -201,16 +200,21 @@ class VideoClassifier(nn.Module):
             videos: One or several.
 
         Raises:
+            ConfigError: If they are no videos.
             DataError: If a video cannot be read.
         """
-        batch = [videos] if isinstance(videos, Video) else list(videos)
+        batch = [videos] if isinstance(videos, Video | str | Path) else list(videos)
+        if not all(isinstance(video, Video) for video in batch):
+            message = f"{batch[0]!r} is no Video: give what videxplain.read_video makes of it"
+            raise ConfigError(message)
         chosen = [self._read(video) for video in batch]
         pixels = np.stack([pictures for pictures, _ in chosen])
         masks = [mask for _, mask in chosen if mask is not None]
+        labels = [self._label(video) for video in batch]
         colours = torch.from_numpy(pixels).to(self.device).float()
         return Clips(
             frames=normalise(colours, self.mean, self.std),
-            labels=torch.tensor([self._known_label(video) for video in batch], device=self.device),
+            labels=torch.tensor(labels, device=self.device),
             names=tuple(video.name for video in batch),
             pixels=pixels,
             truth=torch.stack(masks).to(self.device) if len(masks) == len(batch) else None,
@@ -250,16 +254,10 @@ class VideoClassifier(nn.Module):
         """
         return rearrange(features, f"{self.cam_layout} -> b c t h w", b=batch)
 
-    def _known_label(self, video: Video) -> int:
-        """The same, but a label of another data set counts as none, and it is said."""
-        try:
-            index = self.label_index(video)
-        except DataError:
-            log.warning("%s: no class of the network, taken as a clip without label", video.name)
-            return NO_LABEL
-        if index is not None and find_class(str(video.label), self.class_names) is None:
-            log.info("%s: taken as class %s", video.name, self.class_names[index])
-        return NO_LABEL if index is None else index
+    def _label(self, video: Video) -> int:
+        # a network is asked for its classes only where there is a label
+        known = video.label is not None
+        return known_label(video, self.class_names, self._told) if known else NO_LABEL
 
     def _read(self, video: Video) -> tuple[np.ndarray, torch.Tensor | None]:
         indices = sample(

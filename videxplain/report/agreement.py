@@ -21,7 +21,7 @@ from videxplain.metrics.similarity import (
     ranks,
 )
 from videxplain.report.finished import Finished
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 from videxplain.words import Polarity
 
 _NAMES = ("between", "setting", "model", "method", "other_model", "other_method")
@@ -166,7 +166,7 @@ def _between(one: _Explained, other: _Explained) -> str | None:
 
 
 def _maps(explained: _Explained) -> Mapping[float | None, Map]:
-    attribution = load(explained.path)
+    attribution = load_attribution(explained.path)
     saliency = attribution.saliency(explained.polarity)[:, 0].float()
     return dict(zip(attribution.areas or (None,), saliency, strict=True))
 

@@ -15,7 +15,7 @@ from videxplain.report.chosen import Chosen, Explained
 from videxplain.report.comparison import TYPICAL_AREA
 from videxplain.report.finished import Finished
 from videxplain.sinks.arrays import read_arrays
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 from videxplain.types import Attribution
 
 Show = Literal["heat", "kept", "deleted"]
@@ -88,7 +88,7 @@ def sheet(chosen: Chosen, area: float | None, look: Look) -> Sheet:
     """
     clip, explained, own = chosen.clip, chosen.explained, _read(chosen.pictures)
     shown = panels.spread(len(own), look.frames or len(own))
-    loaded = [(each, load(each.job.attribution(clip))) for each in explained]
+    loaded = [(each, load_attribution(each.job.attribution(clip))) for each in explained]
     common = _common(explained)
     drawer = _Drawer(own, shown, TYPICAL_AREA if area is None else area, look)
     rows = [drawer.row(each, found, _telling(each, explained, common)) for each, found in loaded]

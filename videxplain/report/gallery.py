@@ -19,7 +19,7 @@ from videxplain.report.curves import JobCurves
 from videxplain.report.finished import Finished
 from videxplain.report.page_files import data_file, put
 from videxplain.sinks.arrays import read_arrays
-from videxplain.sinks.disk import load
+from videxplain.sinks.disk import load_attribution
 from videxplain.sinks.files import clip_slug
 from videxplain.types import Attribution
 
@@ -63,7 +63,7 @@ def write_media(to: Path, job: Finished) -> list[Shown]:
         rows[record["clip"]].append(record)
     of_job, shown = JobCurves(), []
     for clip, records in rows.items():
-        attribution = load(job.attribution(clip))
+        attribution = load_attribution(job.attribution(clip))
         of_clip = JobCurves()
         for curves in (of_job, of_clip):
             curves.add(attribution, records, job.polarity)

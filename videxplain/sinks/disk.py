@@ -203,16 +203,21 @@ def _digest(clips: Clips, index: int) -> str | None:
     return sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:_DIGITS]
 
 
-def load(path: Path) -> Attribution:
-    """The attribution of one clip, as `DiskSink` wrote it; masks come back with 3 digits.
+def load_attribution(path: str | Path) -> Attribution:
+    """The attribution of one clip, as a job wrote it; masks come back with 3 digits.
 
     Args:
-        path: Of the archive.
+        path: The clip's file in the job's folder ``attributions``.
+
+    Returns:
+        On the CPU, of one clip.
 
     Raises:
         OutputError: If it is not there or damaged.
     """
-    arrays = read_arrays(path, ", or remove it: the same command then computes this clip alone")
+    arrays = read_arrays(
+        Path(path), ", or remove it: the same command then computes this clip alone"
+    )
     return Attribution(
         values=torch.from_numpy(arrays["values"]).float()[:, None],
         target=torch.from_numpy(arrays["target"]).reshape(1),
