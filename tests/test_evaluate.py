@@ -157,6 +157,10 @@ def test_the_jobs_own_numbers_stay(commands: Commands) -> None:
     ("arguments", "said"),
     [
         (("metrics=[ginni]",), "gini"),
+        (
+            ("metrics=[lateness]",),
+            "a metric of your own is measured by the job itself",
+        ),
         (("metrics=gini",), "give a list"),
         (("metrics=[]",), "give a list"),
         (("metric=[gini]",), "metrics"),

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from videxplain.errors import ConfigError, OutputError
-from videxplain.figures import overlay
-from videxplain.types import Attribution, Clips
+from videxplain.figures import draw, overlay
+from videxplain.panels import drawable
+from videxplain.types import Attribution, Clips, Record
 
 TARGET = torch.tensor([0])
 
@@ -94,3 +95,17 @@ def test_clips_made_from_tensors_have_pictures_too() -> None:
     made = Clips(torch.linspace(-2, 3, 3 * 4 * 20 * 30).reshape(1, 3, 4, 20, 30))
     figure = overlay(made, Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,)))
     assert (figure.rows[0].min(), figure.rows[0].max()) == (0, 255)
+
+
+def test_letters_that_the_font_lacks() -> None:
+    assert drawable("Ärger, é, ñ, Ж") == "Ärger, é, ñ, Ж"
+    assert drawable("a\nb \U0001f3ac") == r"a\nb \U0001f3ac"
+
+
+def test_a_picture_says_what_explained_it() -> None:
+    record = Record("a", 0.1, "down", "down", "up", 0.25, {"probability_kept": 0.5, "preserved": 0})
+    attribution = Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,))
+    (_, save), _ = draw(clips(), attribution, 0, [record], "positive", "step, r3d")
+    assert save.__self__.caption == (  # type: ignore[attr-defined]
+        "a   step, r3d   p(down) = 0.25   area 0.1   through its mask 0.50   CLASS NOT PRESERVED"
+    )

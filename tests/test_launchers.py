@@ -151,7 +151,7 @@ def test_a_job_that_goes_wrong_loses_only_itself(launcher: str, fault: str, tmp_
     assert code != 0, told
     if fault == "raise" or launcher in LOSE_ONE:
         assert code == 1, told
-        lost = {"raise": "failed", "die": "died"}[fault]
+        lost = {"raise": "failed", "die": "stopped"}[fault]
         assert states(tmp_path) == ["done"] * 3 + [lost] + ["done"] * 8
     else:
         assert len(records(tmp_path)) < 12

@@ -1,14 +1,20 @@
 """What a shell sees: completion, options in any place, folders of the user's own."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.commands import Run, runner
-from videxplain import cli
+from tests.strategies import bounded
+from videxplain import cli, hydra_words
 
 COMPLETE = """
 eval "$(videxplain -sc install=bash)"
@@ -55,3 +61,20 @@ def test_help_for_a_method_in_a_folder_of_ones_own(run: Run) -> None:
     assert "edges, grad" in ran.out
     assert "width: 3" in ran.out
     assert "Find, for each area" in run("method=step", "--config-dir", "mine", "--help").out
+
+
+@bounded(300)
+@given(st.text("ab '\"\\=,[]()é!`#", min_size=1))
+def test_a_value_that_is_not_understood_is_told_with_its_quotes(value: str) -> None:
+    """What the message says, given to a shell, is the value."""
+    parser = OverridesParser.create()
+    try:
+        parser.parse_overrides([f"videos_dir={value}"])
+    except OverrideParseException as error:
+        said = hydra_words.in_words(error)
+        _, _, proposed = said.partition("other signs: ")
+        if not proposed or proposed == "\"key='value'\"":
+            return
+        (argument,) = shlex.split(proposed)
+        whole = value[1:-1] if len(value) > 1 and value[0] == value[-1] in ("'", '"') else value
+        assert parser.parse_overrides([argument])[0].value() == whole

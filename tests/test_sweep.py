@@ -270,7 +270,7 @@ def test_a_killed_job_says_how_many_clips_are_finished(run: Run, run_sweep: Run)
     state = {"state": "running", "folder": str(result.parent)}
     (sweep / "jobs" / "0.json").write_text(json.dumps(state))
     assert run_sweep("summary", str(sweep)).code == 0
-    assert [(row["state"], row["clips"]) for row in summary()] == [("died", "2")]
+    assert [(row["state"], row["clips"]) for row in summary()] == [("stopped", "2")]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])

@@ -44,6 +44,8 @@ def main() -> None:
 
 def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
     names, keys, root, plugins = _parse(arguments)
+    for name in names:
+        _check_known(name)
     wanted = {name: _section(name, keys.get(name, {}), {}) for name in names}
     catalog.build(wanted, _METRICS, plugins)  # a mistake is told before anything is read
 
@@ -65,6 +67,16 @@ def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
     tqdm.write("videxplain-report and videxplain-sweep compare show the new numbers")
     if refused:
         raise OutputError("\n".join(refused))
+
+
+def _check_known(name: str) -> None:
+    """Only metrics of this package can be named: a folder of the user's own is not read here."""
+    try:
+        catalog.check_name(_METRICS, name)
+    except ConfigError as error:
+        own = "a metric of your own is measured by the job itself, with --config-dir and metrics="
+        message = f"{error}; {own}[{name}]"
+        raise ConfigError(message) from error
 
 
 def _section(name: str, keys: Mapping[str, Any], saved: Mapping[str, Any]) -> Mapping[str, Any]:

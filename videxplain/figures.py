@@ -143,12 +143,13 @@ def kept_part(
     return kept
 
 
-def draw(
+def draw(  # noqa: PLR0913
     clips: Clips,
     attribution: Attribution,
     index: int,
     records: Sequence[Record],
     polarity: Polarity,
+    explained_by: str,
 ) -> list[tuple[str, Callable[[Path], None]]]:
     """What shows one clip: a strip and an animation an area.
 
@@ -158,22 +159,24 @@ def draw(
         index: Which clip.
         records: Its own, one an area.
         polarity: How signed values become saliency.
+        explained_by: Method and network, as the caption names them.
 
     Returns:
         Of each file its suffix, and what writes it to a path.
     """
     files: list[tuple[str, Callable[[Path], None]]] = []
     for area, record in enumerate(records):
+        caption = _caption(record, explained_by)
         figure = overlay(
-            clips, attribution, clip=index, area=area, polarity=polarity, caption=_caption(record)
+            clips, attribution, clip=index, area=area, polarity=polarity, caption=caption
         )
         tag = "" if len(records) == 1 else f"-area{record.area}"
         files += [(f"{tag}{suffix}", figure.save) for suffix in (".png", ".webp")]
     return files
 
 
-def _caption(record: Record) -> str:
-    parts = [record.clip, f"p({record.target}) = {record.probability:.2f}"]
+def _caption(record: Record, explained_by: str) -> str:
+    parts = [record.clip, explained_by, f"p({record.target}) = {record.probability:.2f}"]
     if record.area is not None:
         parts.append(f"area {record.area:g}")
         kept = record.metrics.get("probability_kept")

@@ -1,6 +1,7 @@
 """What Hydra and OmegaConf say of a mistake, in our words."""
 
 import re
+import shlex
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -63,9 +64,25 @@ def _not_understood(error: BaseException) -> str | None:
     given = error.override
     if given.endswith(","):
         return f"{given!r} ends in a comma: leave no space after it, as in method=step,grad"
-    quote = ", and quote a value that holds = or other signs: \"key='value'\""
-    how = "write key=value or group=name" + (quote if "=" in given else "")
+    how = "write key=value or group=name"
+    key, equals, value = given.partition("=")
+    if equals:
+        example = "\"key='value'\"" if value[:1] in tuple("[{(") else _quoted(key, value)
+        how += f", and quote a value that holds = or other signs: {example}"
     return f"{given!r} is not understood: {how}"
+
+
+def _quoted(key: str, value: str) -> str:
+    """An override of text, whatever its signs, quoted for Hydra and for the shell."""
+    text = value[1:-1] if len(value) > 1 and value[0] == value[-1] in tuple("\"'") else value
+    mark = '"' if "'" in text and '"' not in text else "'"
+    # Hydra reads a backslash as one, but before a mark, where it reads two as one
+    escaped = re.sub(rf"(\\*){mark}", rf"\1\1\\{mark}", text)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    override = f"{key}={mark}{escaped}{mark}"
+    if set(override) & set("$`\\!"):
+        return shlex.quote(override)
+    return '"' + override.replace('"', '\\"') + '"'  # easier to read
 
 
 def _several_values(error: BaseException) -> str | None:

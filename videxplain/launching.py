@@ -106,7 +106,7 @@ def how(state: JobState) -> str:
         return str(state.error)
     told = {
         "pending": "it has not started (if it is still queued on a cluster, wait for it)",
-        "died": "it was stopped before it ended",
+        "stopped": "it was stopped before it ended",
     }
     return told.get(state.state, "it still runs")
 

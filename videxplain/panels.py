@@ -3,11 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from einops import rearrange
 from jaxtyping import Int, UInt8
+from matplotlib.font_manager import findfont, get_font
 from PIL import Image, ImageDraw, ImageFont
 
 from videxplain.errors import OutputError
@@ -22,7 +24,9 @@ _MOST_COLUMNS = 16
 _STRIP_TILE, _PANEL = 112, 256
 """Height in pixels that small clips are enlarged to, in strips and animations."""
 _MILLISECONDS = 125
-_TEXT, _LINE, _GAP = 14, 22, 2
+FONT = "DejaVu Sans"
+"""Comes with matplotlib, and has the letters of most languages in Latin, Greek and Cyrillic."""
+_TEXT, _LINE, _GAP = 13, 22, 2
 _LETTER = 8
 """Width in pixels of most letters, rounded up."""
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
@@ -73,13 +77,14 @@ class Figure:
         rows = [_enlarged(row[shown], _STRIP_TILE) for row in self.rows]
         lines = [rearrange(_spaced(row), "t h w c -> h (t w) c") for row in rows]
         height, width = lines[0].shape[:2]
-        margin = max(_text_width(title) for title in self.titles) + _TEXT
+        titles = [drawable(title) for title in self.titles]
+        margin = max(map(_text_width, titles)) + _TEXT
         canvas, pen = _canvas(margin + width, 2 * _LINE + len(lines) * (height + _GAP))
-        pen.text((_GAP, _GAP), self.caption, fill=_INK, font=_font())
+        pen.text((_GAP, _GAP), drawable(self.caption), fill=_INK, font=_font())
         for column, frame in enumerate(shown):
             place = (margin + column * width // len(shown), _LINE)
             pen.text(place, f"{frame + 1}", fill=_INK, font=_font())
-        for index, (title, line) in enumerate(zip(self.titles, lines, strict=True)):
+        for index, (title, line) in enumerate(zip(titles, lines, strict=True)):
             top = 2 * _LINE + index * (height + _GAP)
             pen.text((_GAP, top + (height - _TEXT) // 2), title, fill=_INK, font=_font())
             canvas.paste(Image.fromarray(line), (margin, top))
@@ -128,8 +133,20 @@ def _canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return canvas, ImageDraw.Draw(canvas)
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_TEXT)
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(findfont(FONT), _TEXT)
+
+
+def drawable(text: str) -> str:
+    """A line of text; what the font lacks, or would break the line, stands as its escape."""
+    font = get_font(findfont(FONT))
+    return "".join(
+        each
+        if each.isprintable() and font.get_char_index(ord(each))
+        else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def _text_width(text: str) -> int:
@@ -144,4 +161,5 @@ def _write(pen: ImageDraw.ImageDraw, place: tuple[int, int], lines: Sequence[str
 def _wrapped(text: str, width: int) -> list[str]:
     """Its lines, broken where they are wider than a panel."""
     letters = max(1, width // _LETTER)
-    return [part for line in text.split("\n") for part in textwrap.wrap(line, letters) or [""]]
+    lines = map(drawable, text.split("\n"))
+    return [part for line in lines for part in textwrap.wrap(line, letters) or [""]]

@@ -64,7 +64,8 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
         method.check(classifier)
     check_target(completed["target"], classifier, videos)
     folder = config.job_folder(completed, classifier.weights_sha256)
-    sink = DiskSink(outputs, folder, completed["polarity"], config.shard(completed))
+    by = "{method}, {model}".format_map(completed["choices"])
+    sink = DiskSink(outputs, folder, completed["polarity"], config.shard(completed), by)
     measures = list(metrics.values())
     return Job(completed, classifier, method, measures, videos, sink, logger, seconds)
 

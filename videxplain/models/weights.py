@@ -146,7 +146,7 @@ def _reason(error: Exception) -> str:
         )
     known = isinstance(error, RuntimeError)
     why = re.split(r"\. |\n", str(error))[0] if known else "no format of weights"
-    return f"is no readable file of weights ({why}): remove it and fetch it again"
+    return f"is no readable file of weights ({why}): give another, or fetch it again"
 
 
 def _tensors(content: Any, path: Path) -> State:  # noqa: ANN401

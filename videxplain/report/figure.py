@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 
 from videxplain import figures, panels
 from videxplain.errors import ConfigError, unknown_name
@@ -25,10 +24,9 @@ SUFFIXES = (*GRIDS, *sorted(panels.ANIMATED))
 COLUMNS = 8
 """Frames of a grid."""
 
-_FONT = "DejaVu Sans"
 """It comes with matplotlib, so that figures are the same everywhere."""
 _STYLE: Mapping[str, Any] = {
-    "font.family": _FONT,
+    "font.family": panels.FONT,
     "pdf.fonttype": 42,  # journals refuse type 3, matplotlib's own choice
     "text.parse_math": False,  # names of clips and classes may hold a $
 }
@@ -85,10 +83,10 @@ def animation(shown: Sheet) -> panels.Figure:
     Args:
         shown: With every frame that is to be seen.
     """
-    titles = ("\n".join(_drawable(line) for line in _lines(row)) for row in shown.rows)
+    titles = ("\n".join(panels.drawable(line) for line in _lines(row)) for row in shown.rows)
     frames = tuple(row.frames for row in shown.rows)
     scale = shown.scale and f"   {shown.scale}"
-    return panels.Figure(frames, tuple(titles), f"{_drawable(shown.clip)}{scale}")
+    return panels.Figure(frames, tuple(titles), f"{panels.drawable(shown.clip)}{scale}")
 
 
 def save_grid(shown: Sheet, path: Path) -> None:
@@ -146,7 +144,7 @@ def _height(row: Row) -> float:
 
 def _draw_header(axis: Axes, shown: Sheet) -> None:
     letters = max(_LETTERS, int(_LETTERS_AN_INCH * axis.get_xlim()[1]))
-    title = "\n".join(textwrap.wrap(_drawable(shown.clip), letters))
+    title = "\n".join(textwrap.wrap(panels.drawable(shown.clip), letters))
     axis.text(0, -_GAP - 1.2 * _LINE, title, fontsize=_LARGE, va="bottom")
     axis.text(-2 * _GAP, -_GAP, "frame", fontsize=_SMALL, ha="right", va="bottom")
     for column, number in enumerate(shown.numbers):
@@ -173,12 +171,12 @@ def _draw_words(axis: Axes, row: Row, middle: float) -> None:
 
 def _lines(row: Row) -> list[str]:
     """The name and what stands below it, wrapped."""
-    return [*textwrap.wrap(_drawable(row.name), _LETTERS), *_facts(row)]
+    return [*textwrap.wrap(panels.drawable(row.name), _LETTERS), *_facts(row)]
 
 
 def _facts(row: Row) -> list[str]:
     facts = [*row.facts, _LOST] if row.lost else row.facts
-    return [line for fact in facts for line in textwrap.wrap(_drawable(fact), _LETTERS)]
+    return [line for fact in facts for line in textwrap.wrap(panels.drawable(fact), _LETTERS)]
 
 
 def _draw_bar(axis: Axes, shown: Sheet, top: float) -> None:
@@ -201,14 +199,3 @@ def _paste(
     left, top = place
     extent = (left, left + size[0], top + size[1], top)
     axis.imshow(picture, extent=extent, aspect="auto", interpolation="none", clip_on=False)
-
-
-def _drawable(text: str) -> str:
-    """What the font lacks, or would break the line, as its escape."""
-    font = get_font(findfont(_FONT))
-    return "".join(
-        each
-        if each.isprintable() and font.get_char_index(ord(each))
-        else each.encode("unicode_escape").decode()
-        for each in text
-    )

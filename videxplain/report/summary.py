@@ -98,9 +98,9 @@ def _has_account(folder: Path) -> bool:
 def _unfinished(folder: Path) -> Row:
     """What a job without a result says of itself."""
     told = read_json(folder / STATUS) or {}
-    state, error = told.get("state", "died"), told.get("error", "it runs, or was stopped")
+    state, error = told.get("state", "stopped"), told.get("error", "it runs, or was stopped")
     if state == "done":  # and its result is gone since
-        state, error = "died", "its result is missing: the command that made it writes it anew"
+        state, error = "stopped", "its result is missing: the command that made it writes it anew"
     *_, last = error.strip().splitlines()
     return {"state": state, "error": last, "clips": _finished(str(folder))}
 

@@ -43,12 +43,14 @@ class DiskSink:
         folder: Of this job.
         polarity: How pictures reduce signed values.
         shard: Which share of the clips is kept, ``i/n``; None for all.
+        explained_by: Method and network, as pictures name them.
     """
 
     outputs: Path
     folder: Path
     polarity: Polarity = "positive"
     shard: str | None = None
+    explained_by: str = ""
 
     @property
     def account(self) -> Path:
@@ -84,7 +86,8 @@ class DiskSink:
             write_arrays(places.archive(self.folder, name), arrays)
             pixels = self._keep_pixels(clips, index)
             shown = own[: len(attribution.values)]  # a map's cuts follow
-            for suffix, save in draw(clips, attribution, index, shown, self.polarity):
+            look = (self.polarity, self.explained_by)
+            for suffix, save in draw(clips, attribution, index, shown, *look):
                 write_whole(self.folder / "figures" / f"{slug}{suffix}", save)
             finished = {"clip": name, "pixels": pixels, "records": [asdict(each) for each in own]}
             write_json(record, finished)

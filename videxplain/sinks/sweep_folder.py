@@ -13,7 +13,7 @@ from videxplain.sinks.files import write_json
 from videxplain.sinks.locks import is_locked, locked
 from videxplain.sinks.stored import read_valid
 
-State = Literal["pending", "running", "died", "done", "failed", "skipped", "merged"]
+State = Literal["pending", "running", "stopped", "done", "failed", "skipped", "merged"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class JobState:
     """How far a job is.
 
     Attributes:
-        state: ``pending`` was not started, ``died`` was stopped before it ended.
+        state: ``pending`` was not started, ``stopped`` was stopped before it ended.
         folder: Of its results, where known.
         error: What went wrong, or why it was skipped.
         traceback: Where an error comes from.
@@ -112,7 +112,7 @@ class SweepFolder:
         state = self._kept(number)
         if state.state == "running" and not is_locked(self._lock(number)):
             state = self._kept(number)  # it may have ended since
-            return replace(state, state="died") if state.state == "running" else state
+            return replace(state, state="stopped") if state.state == "running" else state
         return state
 
     def states(self) -> dict[int, JobState]:
