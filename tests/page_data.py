@@ -107,7 +107,11 @@ def _comparison() -> dict[str, Any]:
         for method in METHODS
     ]
     metrics = {
-        "probability_kept": {"higher_is_better": True, "citation": "Fong et al., ICCV 2019"},
+        "probability_kept": {
+            "says": "Of the target through the mask.",
+            "higher_is_better": True,
+            "citation": "Fong et al., ICCV 2019",
+        },
         "deletion_auc": {"higher_is_better": False, "citation": "Petsiuk et al., BMVC 2018"},
     }
     told = {name: {"category": "causal", **each} for name, each in metrics.items()}

@@ -61,6 +61,7 @@ def test_the_numbers_are_those_of_a_job_that_measures_at_once(
     assert set(rows(kept)[0]["metrics"]) == set(rows(path)[0]["metrics"])
     told = json.loads(path.read_text())
     assert told["measures"]["gini"]["category"] == "spread"
+    assert told["measures"]["gini"]["says"].startswith("Sparseness: 0 if all voxels are equal")
     assert told["evaluated"]["insertion_auc"]["steps"] == 8
     assert explain(*first, "batch_size=1").code == 0
     assert len(results()) == 1, "the job is still the same, and done"

@@ -87,7 +87,10 @@ def test_few_of_many_methods_are_shown_until_asked_for(
 def test_what_a_metric_tells_is_said(page: Any, report: Path) -> None:  # noqa: ANN401
     look(page, report, "comparison", "tbody tr")
     said = page.locator("#view").inner_text()
-    assert "Higher is better. Better than random in 97 % of 240 pairs" in said
+    assert (
+        "Of the target through the mask. Higher is better. Better than random in 97 % of 240 pairs"
+        in said
+    )
     assert "[90, 99]" in said
     assert "Source: Fong et al., ICCV 2019." in said
     step, grad, random = page.locator("tbody tr").all()

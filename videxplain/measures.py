@@ -1,5 +1,6 @@
 """What a metric is: a number for each area and clip, where it comes from, and what it costs."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, runtime_checkable
@@ -109,8 +110,10 @@ def unknown(attribution: Attribution) -> Measure:
 
 
 def declared(metric: Metric | Check) -> Mapping[str, object]:
-    """What a table needs to know of a metric."""
+    """What a table needs to know of a metric; it says itself what it is, in its first line."""
+    told = inspect.getdoc(type(metric)) or ""
     return {
+        "says": told.partition("\n")[0].replace("`", ""),
         "higher_is_better": metric.higher_is_better,
         "category": metric.category,
         "citation": metric.citation,

@@ -43,14 +43,14 @@ videxplain.comparison = async (view) => {
   }
 
   function saidOf(metric) {
-    const { higher_is_better: better, citation } = told.metrics[metric] ?? {};
+    const { higher_is_better: better, citation, says } = told.metrics[metric] ?? {};
     const direction = better === true ? "Higher is better." : better === false ? "Lower is better." : "Neither more nor less is better.";
     const judged = own(told.reliability).find((row) => row.metric === metric);
     const trust = !judged ? "" : ` Better than random in ${percent(judged.better_than_random)} % of ${judged.pairs} pairs of clip and method, one an area${judged.low === null ? "" : ` [${percent(judged.low)}, ${percent(judged.high)}]`}.`
       + (judged.reliable === false ? " It cannot tell these methods from noise." : judged.reliable === null ? " These are too few clips to tell whether it can be trusted." : "");
     const agreed = judged?.consistency ?? null;
     const ranked = agreed === null ? "" : ` Consistency of the clips' rankings of the methods ${number(agreed, 2)}.`;
-    return `${direction}${trust}${ranked} Source: ${citation ?? "unknown"}.`;
+    return `${says ? `${says} ` : ""}${direction}${trust}${ranked} Source: ${citation ?? "unknown"}.`;
   }
 
   function areaPlot(metric) {
@@ -119,7 +119,8 @@ videxplain.comparison = async (view) => {
 
   function choose() {
     const judged = metrics().filter((metric) => own(told.reliability).some((row) => row.metric === metric));
-    chosen.metric = metrics().includes(chosen.metric) ? chosen.metric : judged[0] ?? metrics()[0] ?? null;   // one that methods differ by
+    const causal = metrics().filter((metric) => told.metrics[metric]?.category === "causal");
+    chosen.metric = metrics().includes(chosen.metric) ? chosen.metric : judged[0] ?? causal[0] ?? metrics()[0] ?? null;   // one that methods differ by
     chosen.methods = new Set([...methods().filter((each) => !isFloor(each)).slice(0, MOST - 2), ...methods().filter(isFloor).slice(0, 2)]);
     const areas = unique(own(told.rows).map((row) => row.area)).sort((one, other) => (one ?? -1) - (other ?? -1));
     const masks = areas.filter((area) => area !== null);
