@@ -9,6 +9,8 @@ import pytest
 import videxplain as vx
 from tests.formulas import SmallNet
 from tests.test_data import write_frames
+from videxplain import targets
+from videxplain.chunks import told_once
 from videxplain.data.shapes import shapes
 from videxplain.errors import ConfigError, DataError
 from videxplain.models.class_names import class_names
@@ -84,17 +86,25 @@ def test_a_label_that_is_a_number_is_said(tmp_path: Path, caplog: pytest.LogCapt
     write_frames(tmp_path / "2-05-2020", ["1.png"])
     clips = classifier.preprocess(vx.read_video(tmp_path / "2-05-2020"))
     assert clips.label(0) == 2
-    assert "2-05-2020: taken as class take" in caplog.messages
+    assert "label 2: taken as class take" in caplog.messages
 
 
-def test_a_label_of_another_data_set_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A job of a thousand clips has a line a label, whatever its batches."""
+def test_labels_of_another_data_set_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
     classifier = vx.VideoClassifier(SmallNet(len(KITCHEN)), class_names=KITCHEN, size=(8, 8))
-    for videos in (shapes(num_clips=8)[:6], shapes(num_clips=8)[4:], shapes(num_clips=16)):
-        clips = classifier.preprocess(videos)
-        assert [clips.label(index) for index in range(len(clips))] == [None] * len(clips)
-    assert len(caplog.messages) == len({video.label for video in shapes(num_clips=16)})
+    videos = shapes(num_clips=16)
+    clips = classifier.preprocess(videos)
+    assert [clips.label(index) for index in range(len(clips))] == [None] * len(clips)
+    assert len(caplog.messages) == len({video.label for video in videos}) < len(videos)
     assert caplog.messages[0] == (
-        "down (label of down-0-0000): no class of the network: clips of this label are taken as "
-        "without one"
+        "clips of label down that name no class of the network count as without"
     )
+
+
+def test_a_job_says_each_label_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However many its batches are; the next job says them again."""
+    classifier = vx.VideoClassifier(SmallNet(len(KITCHEN)), class_names=KITCHEN, size=(8, 8))
+    for jobs in (1, 2):
+        with told_once(targets.log):
+            for _ in range(3):
+                classifier.preprocess(shapes(num_clips=2))
+        assert len(caplog.messages) == 2 * jobs

@@ -9,7 +9,10 @@ import pytest
 
 from tests.commands import Run, runner
 from videxplain import cli
+from videxplain.data.shapes import shapes
+from videxplain.errors import ConfigError
 from videxplain.methods.center import Center
+from videxplain.runner import check_names
 
 
 @pytest.fixture
@@ -46,3 +49,11 @@ def test_masks_that_still_move_are_told(run: Run) -> None:
     ran = run("method=step", "num_iter=3", "perturb_area=[0.1,0.2]", "data=shapes")
     assert "4 of 4 masks still moved when the search ended" in ran.out
     assert "still moved" not in run("method=grad", "map_area=[0.1]").out
+
+
+def test_two_clips_of_one_name_are_refused() -> None:
+    """Results are kept under names."""
+    videos = shapes(num_clips=3)
+    check_names(videos)
+    with pytest.raises(ConfigError, match="several clips are named down-0-0000: give each"):
+        check_names([*videos, videos[0]])

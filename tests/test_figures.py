@@ -107,5 +107,5 @@ def test_a_picture_says_what_explained_it() -> None:
     attribution = Attribution(torch.zeros(1, 1, 1, 4, 20, 30), TARGET, areas=(0.1,))
     (_, save), _ = draw(clips(), attribution, 0, [record], "positive", "step, r3d")
     assert save.__self__.caption == (  # type: ignore[attr-defined]
-        "a   step, r3d   p(down) = 0.25   area 0.1   through its mask 0.50   CLASS NOT PRESERVED"
+        "CLASS NOT PRESERVED   a   step, r3d   p(down) = 0.25   area 0.1   through its mask 0.50"
     )

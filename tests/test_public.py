@@ -77,17 +77,17 @@ def test_frames_that_are_no_batch_of_clips(given: Any, monkeypatch: pytest.Monke
         vx.Clips(given)
 
 
-@pytest.mark.parametrize("given", ["swing.mp4", Path("swing.mp4"), ["swing.mp4"]])
+@pytest.mark.parametrize("given", ["swing.mp4", Path("swing.mp4"), [*vx.shapes(), "swing.mp4"], []])
 def test_paths_are_no_videos(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
-    with pytest.raises(ConfigError, match=r"swing.mp4'\)? is no Video: give what .*read_video"):
+    with pytest.raises(ConfigError, match=r"videos: (str|PosixPath|nothing) given: give a Vid"):
         vx.VideoClassifier(SmallNet()).preprocess(given)
 
 
 def test_a_network_that_is_not_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
     net: Any = SmallNet()
-    with pytest.raises(ConfigError, match=r"classifier is a SmallNet: give VideoClassifier\("):
+    with pytest.raises(ConfigError, match=r"a SmallNet is no classifier: give VideoClassifier\("):
         vx.explain(net, vx.Clips(clip(1, 4, 8, 8)), "grad")
 
 
@@ -97,7 +97,27 @@ def test_searches_that_did_not_come_to_rest_are_told(caplog: pytest.LogCaptureFi
     assert "4 of 4 masks still moved when the search ended" in caplog.text
     caplog.clear()
     vx.explain(classifier, clips, "grad", 3)
+    own = vx.load_method("center")
+    vx.explain(classifier, clips, own, 3)
     assert not caplog.text
+
+
+def test_a_classifier_of_ones_own_needs_no_base_class() -> None:
+    class Own(nn.Module):
+        def __init__(self, wrapped: vx.VideoClassifier) -> None:
+            super().__init__()
+            self.wrapped = wrapped
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+            return super().__getattr__(name) if name == "wrapped" else getattr(self.wrapped, name)
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.wrapped(frames)
+            return logits
+
+    classifier, clips = vx.VideoClassifier(SmallNet(), frames=4), vx.Clips(clip(2, 4, 32, 32))
+    found = vx.explain(Own(classifier), clips, "grad", 3)
+    torch.testing.assert_close(found.values, vx.explain(classifier, clips, "grad", 3).values)
 
 
 def test_clips_and_attributions_are_shown_in_a_line() -> None:

@@ -64,7 +64,7 @@ def test_help_for_a_method_in_a_folder_of_ones_own(run: Run) -> None:
 
 
 @bounded(300)
-@given(st.text("ab '\"\\=,[]()é!`#", min_size=1))
+@given(st.text("ab '\"\\=,[](){}$é!`#", min_size=1))
 def test_a_value_that_is_not_understood_is_told_with_its_quotes(value: str) -> None:
     """What the message says, given to a shell, is the value."""
     parser = OverridesParser.create()

@@ -10,7 +10,7 @@ from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
 from videxplain.explaining import attribute, tell_moving
-from videxplain.metrics.masks import ConvergedAt
+from videxplain.metrics.masks import count_moving
 from videxplain.models.build import random_net
 from videxplain.models.classifier import VideoClassifier
 from videxplain.types import Attribution, Classifier, Clips, Explainer
@@ -115,18 +115,16 @@ def explain(
     batch_size = getattr(method, "batch_size", len(clips))
     logits = logits_of(classifier, clips.frames, batch_size)
     attribution = attribute(classifier, clips, method, target, logits, name=name)
-    if attribution.areas and attribution.curves:
-        moving = int(ConvergedAt()(classifier, clips, attribution).isnan().sum())
-        tell_moving(moving, len(clips) * len(attribution.areas))
+    tell_moving(count_moving(attribution), len(clips) * len(attribution.values))
     return attribution
 
 
 def _check_given(classifier: object, clips: object) -> None:
     """Catch a network that was not wrapped, a video or a tensor that was not made into clips."""
-    if isinstance(classifier, nn.Module) and not isinstance(classifier, VideoClassifier):
+    if isinstance(classifier, nn.Module) and not hasattr(classifier, "class_index"):
         message = (
-            f"classifier is a {type(classifier).__name__}: give VideoClassifier(net, frames=..., "
-            "size=...), which knows what clips the network was trained on"
+            f"a {type(classifier).__name__} is no classifier: give VideoClassifier(net, frames=, "
+            "size=), which knows what clips the network was trained on"
         )
         raise ConfigError(message)
     if not isinstance(clips, Clips):

@@ -20,8 +20,12 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
-    """Say once what the memory allows, however many batches of a job meet it."""
+def told_once(*loggers: logging.Logger) -> Iterator[None]:
+    """Say each thing once, however many batches meet it.
+
+    Args:
+        loggers: That say it.
+    """
     told: set[str] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -30,11 +34,13 @@ def told_once() -> Iterator[None]:
         told.add(message)
         return not known
 
-    log.addFilter(is_new)
+    for each in loggers:
+        each.addFilter(is_new)
     try:
         yield
     finally:
-        log.removeFilter(is_new)
+        for each in loggers:
+            each.removeFilter(is_new)
 
 
 class Chunks:

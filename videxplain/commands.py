@@ -1,6 +1,7 @@
 """How every command ends: exit codes, and mistakes told in a sentence."""
 
 import io
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -65,8 +66,18 @@ def steady_output() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-            if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:
-                setattr(sys, name, _unread(stream))
+        # the process's own alone, which stays open: another's file may be closed under our hands
+        if stream is getattr(sys, f"__{name}__") and _writes_to_file(stream):
+            steady = _unread(stream)
+            setattr(sys, name, steady)
+            for handler in logging.getLogger().handlers:  # a worker's are there already
+                if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+                    handler.setStream(steady)
+
+
+def _writes_to_file(stream: object) -> bool:
+    buffer = stream.buffer if isinstance(stream, io.TextIOWrapper) else None
+    return type(getattr(buffer, "raw", buffer)) is io.FileIO
 
 
 class _Unread(io.FileIO):

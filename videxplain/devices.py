@@ -5,7 +5,7 @@ import multiprocessing
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import joblib
@@ -68,13 +68,17 @@ def in_float64(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-def without_tf32() -> AbstractContextManager[None]:
+@contextmanager
+def without_tf32() -> Iterator[None]:
     """Convolutions in full float32; by default cuDNN rounds what goes in to 10 bits (TF32)."""
     cudnn: Any = torch.backends.cudnn
-    try:
-        return _holding(cudnn, "allow_tf32", False)
-    except RuntimeError:  # the caller set PyTorch's newer flags, one for each kind of layer
-        return _holding(cudnn.conv, "fp32_precision", "ieee")
+    with ExitStack() as held:
+        with suppress(RuntimeError):  # it cannot be read where PyTorch's newer flags differ
+            held.enter_context(_holding(cudnn, "allow_tf32", False))
+        conv = getattr(cudnn, "conv", None)
+        if conv is not None and conv.fp32_precision == "tf32":  # by one of these
+            held.enter_context(_holding(conv, "fp32_precision", "ieee"))
+        yield
 
 
 def without_cudnn() -> AbstractContextManager[None]:

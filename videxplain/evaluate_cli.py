@@ -74,8 +74,8 @@ def _check_known(name: str) -> None:
     try:
         catalog.check_name(_METRICS, name)
     except ConfigError as error:
-        own = "a metric of your own is measured by the job itself, with --config-dir and metrics="
-        message = f"{error}; {own}[{name}]"
+        own = "a metric of your own is measured by the job itself, with --config-dir"
+        message = f"{error}; {own}"
         raise ConfigError(message) from error
 
 

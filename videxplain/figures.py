@@ -176,13 +176,13 @@ def draw(  # noqa: PLR0913
 
 
 def _caption(record: Record, explained_by: str) -> str:
-    parts = [record.clip, explained_by, f"p({record.target}) = {record.probability:.2f}"]
+    lost = ["CLASS NOT PRESERVED"] if record.metrics.get("preserved") == 0 else []
+    parts = [*lost, record.clip, explained_by, f"p({record.target}) = {record.probability:.2f}"]
     if record.area is not None:
         parts.append(f"area {record.area:g}")
         kept = record.metrics.get("probability_kept")
         parts += [f"through its mask {kept:.2f}"] if kept is not None else []
-        parts += ["CLASS NOT PRESERVED"] if record.metrics.get("preserved") == 0 else []
-    return "   ".join(parts)
+    return "   ".join(part for part in parts if part)
 
 
 def pictures(clips: Clips, index: int) -> Panels:

@@ -17,6 +17,9 @@ EXPECTED = (
     UnicodeDecodeError,
 )
 """What a mistake of the user's raises."""
+_KEY = re.compile(r"\+{0,2}[\w.]+")
+_MEANS_MORE = re.compile(r"\w*[\[{(]|.*\$\{")
+"""A list, a mapping or a function, or what refers to other keys."""
 
 _KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 """OmegaConf's types."""
@@ -67,13 +70,14 @@ def _not_understood(error: BaseException) -> str | None:
     how = "write key=value or group=name"
     key, equals, value = given.partition("=")
     if equals:
-        example = "\"key='value'\"" if value[:1] in tuple("[{(") else _quoted(key, value)
+        is_text = key not in config.GROUPS and _KEY.fullmatch(key) and not _MEANS_MORE.match(value)
+        example = _quoted(key, value) if is_text else "\"key='value'\""
         how += f", and quote a value that holds = or other signs: {example}"
     return f"{given!r} is not understood: {how}"
 
 
 def _quoted(key: str, value: str) -> str:
-    """An override of text, whatever its signs, quoted for Hydra and for the shell."""
+    """An override of text, quoted for Hydra and for the shell."""
     text = value[1:-1] if len(value) > 1 and value[0] == value[-1] in tuple("\"'") else value
     mark = '"' if "'" in text and '"' not in text else "'"
     # Hydra reads a backslash as one, but before a mark, where it reads two as one

@@ -111,9 +111,10 @@ def unknown(attribution: Attribution) -> Measure:
 
 def declared(metric: Metric | Check) -> Mapping[str, object]:
     """What a table needs to know of a metric; it says itself what it is, in its first line."""
-    told = inspect.getdoc(type(metric)) or ""
+    told, name = inspect.getdoc(type(metric)) or "", type(metric).__name__
+    own = "" if told.startswith(f"{name}(") else told  # a dataclass without one has its signature
     return {
-        "says": told.partition("\n")[0].replace("`", ""),
+        "says": " ".join(own.partition("\n\n")[0].split()).replace("`", ""),
         "higher_is_better": metric.higher_is_better,
         "category": metric.category,
         "citation": metric.citation,

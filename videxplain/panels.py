@@ -27,7 +27,7 @@ _MILLISECONDS = 125
 FONT = "DejaVu Sans"
 """Comes with matplotlib, and has the letters of most languages in Latin, Greek and Cyrillic."""
 _TEXT, _LINE, _GAP = 13, 22, 2
-_LETTER = 8
+_LETTER = 9
 """Width in pixels of most letters, rounded up."""
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from videxplain import catalog, config, targets
+from videxplain import catalog, chunks, config, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import told_once
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
-from videxplain.errors import DataError, UnsupportedPairError
+from videxplain.errors import ConfigError, DataError, UnsupportedPairError
 from videxplain.explaining import explain_all, tell_moving
 from videxplain.job import Job, Result
 from videxplain.measures import declared
@@ -57,6 +58,7 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     outputs = Path(completed["outputs_dir"]).expanduser()
     check_writable(outputs)
     videos = catalog.build(completed["data"], "data", plugins)
+    check_names(videos)
     start = time.perf_counter()
     classifier = _load(completed, plugins)
     seconds = time.perf_counter() - start
@@ -114,7 +116,7 @@ def _run(job: Job, sweep: str | None) -> Result:
         )
         return Result(folder, closed, finished)
     job.sink.reopen(overwrite=overwrite)
-    with status(account), told_once(), _sinks(job, sweep) as sinks:
+    with status(account), told_once(chunks.log, targets.log), _sinks(job, sweep) as sinks:
         _announce(job, overwrite=overwrite)
         start = time.perf_counter()
         records = explain_all(job, sinks)
@@ -156,6 +158,19 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
         classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)
     return _last_classifier[1]
+
+
+def check_names(videos: Sequence[Video]) -> None:
+    """Refuse two clips of one name, under which results are kept.
+
+    Raises:
+        ConfigError: If there are some, as a data source of the user's own may give.
+    """
+    counts = Counter(video.name for video in videos)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        message = f"several clips are named {first_of(repeated)}: give each a name of its own"
+        raise ConfigError(message)
 
 
 def check_target(target: str | int, classifier: VideoClassifier, videos: Sequence[Video]) -> None:

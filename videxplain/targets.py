@@ -161,22 +161,18 @@ def find_label(video: Video, names: Sequence[str]) -> int | None:
     return None if video.label is None else _find(video.label, names)
 
 
-def known_label(video: Video, names: Sequence[str], told: set[str]) -> int:
+def known_label(video: Video, names: Sequence[str]) -> int:
     """Index of the class that a video's label names; one of another data set counts as none.
 
     Args:
         video: With a label.
         names: The classes, in the order of the logits.
-        told: Labels of which it has been said what they are taken as; this one is added.
     """
     index, label = find_label(video, names), str(video.label)
-    if label not in told:
-        told.add(label)
-        if index is None:
-            taken = "no class of the network: clips of this label are taken as without one"
-            log.warning("%s (label of %s): %s", label, video.name, taken)
-        elif find_class(label, names) is None:
-            log.info("%s: taken as class %s", video.name, names[index])
+    if index is None:
+        log.warning("clips of label %s that name no class of the network count as without", label)
+    elif find_class(label, names) is None:
+        log.info("label %s: taken as class %s", label, names[index])
     return NO_LABEL if index is None else index
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from videxplain.checks import check_frames, check_parts
+from videxplain.clip_parts import check_frames, check_parts
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.words import Polarity, counted, first_of
 

@@ -5,8 +5,6 @@ Exit codes: 0 done, 2 the user's mistake or a file that cannot be used, told in 
 """
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +40,9 @@ def main() -> None:
     """Run the command ``videxplain-weights``."""
     arguments = _parser().parse_args()
     with told("videxplain-weights"):
-        try:
-            if getattr(arguments, "model", None):
-                _check_model(arguments.model)
-            arguments.run(arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:  # as in `videxplain-weights list | head`: say no more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if getattr(arguments, "model", None):
+            _check_model(arguments.model)
+        arguments.run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,18 +71,28 @@ class ConvergedAt:
         """Read the curves; NaN for a method that has none."""
         if not _NEAR.keys() <= attribution.curves.keys():
             return unknown(attribution)
-        curves = {name: attribution.curves[name] for name in _NEAR}
-        count = (~curves["visible_area"].isnan()).sum(dim=-1, keepdim=True)  # less: stopped early
-        away = torch.stack(
-            [
-                (curves[name] - curves[name].gather(-1, count - 1)).abs() > tolerance
-                for name, tolerance in _NEAR.items()
-            ]
-        ).any(dim=0)
-        iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
-        at = ((away * iterations).amax(dim=-1) + 1).float()
-        latest = torch.minimum(_AT_REST * count, count - AT_REST_FOR)[..., 0]
-        return at.masked_fill(at > latest, float("nan"))
+        return _rests_from(attribution)
+
+
+def count_moving(attribution: Attribution) -> int:
+    """Masks of a search that had not come to rest when it ended; 0 where nothing was searched."""
+    searched = attribution.areas is not None and _NEAR.keys() <= attribution.curves.keys()
+    return int(_rests_from(attribution).isnan().sum()) if searched else 0
+
+
+def _rests_from(attribution: Attribution) -> Measure:
+    curves = {name: attribution.curves[name] for name in _NEAR}
+    count = (~curves["visible_area"].isnan()).sum(dim=-1, keepdim=True)  # less: stopped early
+    away = torch.stack(
+        [
+            (curves[name] - curves[name].gather(-1, count - 1)).abs() > tolerance
+            for name, tolerance in _NEAR.items()
+        ]
+    ).any(dim=0)
+    iterations = torch.arange(1, away.shape[-1] + 1, device=away.device)
+    at = ((away * iterations).amax(dim=-1) + 1).float()
+    latest = torch.minimum(_AT_REST * count, count - AT_REST_FOR)[..., 0]
+    return at.masked_fill(at > latest, float("nan"))
 
 
 def cut(attribution: Attribution, areas: Sequence[float], polarity: Polarity) -> Attribution:

@@ -14,12 +14,12 @@ from videxplain.models.weights import WeightsFile, read_weights
 log = logging.getLogger(__name__)
 
 _SEED = 0
-Net = TypeVar("Net", bound=nn.Module)
+_Net = TypeVar("_Net", bound=nn.Module)
 
 
-def random_net(build: Callable[[], Net]) -> Net:
+def random_net(build: Callable[[], _Net]) -> _Net:
     """Build a network, or a classifier of one, whose random weights are the same each time."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(_SEED)
         return build()
 

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,12 +12,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import nn
 
+from videxplain import targets
+from videxplain.chunks import told_once
 from videxplain.devices import without_cudnn
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.hooks import find_layer
 from videxplain.models.acceleration import Accelerated
 from videxplain.models.extents import described
-from videxplain.models.preprocessing import Size, fit_pixels, fit_truth, normalise
+from videxplain.models.preprocessing import Size, as_batch, fit_pixels, fit_truth, normalise
 from videxplain.sampling import RULES, Rule, sample
 from videxplain.targets import class_index, known_label, label_index
 from videxplain.types import NO_LABEL, Clips, Frames, Logits, Video
@@ -26,7 +27,6 @@ from videxplain.words import Precision
 
 Layout = Literal["b c t h w", "b t c h w"]
 """Axes of a network's input."""
-"""That of a network's weights, or PyTorch's mixed precision."""
 
 _SIDES = 2
 _AXES = 5
@@ -95,7 +95,6 @@ class VideoClassifier(nn.Module):
         self.std: torch.Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
-        self._told: set[str] = set()
         self._recurs = any(isinstance(module, nn.RNNBase) for module in net.modules())
         if cam_layer is not None:
             find_layer(net, cam_layer)
@@ -203,14 +202,12 @@ class VideoClassifier(nn.Module):
             ConfigError: If they are no videos.
             DataError: If a video cannot be read.
         """
-        batch = [videos] if isinstance(videos, Video | str | Path) else list(videos)
-        if not all(isinstance(video, Video) for video in batch):
-            message = f"{batch[0]!r} is no Video: give what videxplain.read_video makes of it"
-            raise ConfigError(message)
+        batch = as_batch(videos)
         chosen = [self._read(video) for video in batch]
         pixels = np.stack([pictures for pictures, _ in chosen])
         masks = [mask for _, mask in chosen if mask is not None]
-        labels = [self._label(video) for video in batch]
+        with told_once(targets.log):
+            labels = [self._label(video) for video in batch]
         colours = torch.from_numpy(pixels).to(self.device).float()
         return Clips(
             frames=normalise(colours, self.mean, self.std),
@@ -257,7 +254,7 @@ class VideoClassifier(nn.Module):
     def _label(self, video: Video) -> int:
         # a network is asked for its classes only where there is a label
         known = video.label is not None
-        return known_label(video, self.class_names, self._told) if known else NO_LABEL
+        return known_label(video, self.class_names) if known else NO_LABEL
 
     def _read(self, video: Video) -> tuple[np.ndarray, torch.Tensor | None]:
         indices = sample(

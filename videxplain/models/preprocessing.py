@@ -4,6 +4,9 @@ The resizing is torchvision's for video (bilinear, no antialiasing), so that pub
 the pictures they were trained on.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -11,7 +14,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from videxplain.types import VideoFrames
+from videxplain.errors import ConfigError
+from videxplain.types import Video, VideoFrames
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -71,3 +75,18 @@ def _centre_crop(pictures: Tensor, crop: Size) -> Tensor:
     top = round((pictures.shape[-2] - height) / 2)
     left = round((pictures.shape[-1] - width) / 2)
     return pictures[..., top : top + height, left : left + width]
+
+
+def as_batch(videos: Video | Sequence[Video]) -> list[Video]:
+    """One or several videos as a list.
+
+    Raises:
+        ConfigError: If there is none, or something that is no video.
+    """
+    batch = [videos] if isinstance(videos, Video | str | Path) else list(videos)
+    others = [type(each).__name__ for each in batch if not isinstance(each, Video)]
+    if others or not batch:
+        given = others[0] if others else "nothing"
+        message = f"videos: {given} given: give a Video, as read_video makes of a file, or several"
+        raise ConfigError(message)
+    return batch

@@ -24,7 +24,6 @@ SUFFIXES = (*GRIDS, *sorted(panels.ANIMATED))
 COLUMNS = 8
 """Frames of a grid."""
 
-"""It comes with matplotlib, so that figures are the same everywhere."""
 _STYLE: Mapping[str, Any] = {
     "font.family": panels.FONT,
     "pdf.fonttype": 42,  # journals refuse type 3, matplotlib's own choice
@@ -83,7 +82,7 @@ def animation(shown: Sheet) -> panels.Figure:
     Args:
         shown: With every frame that is to be seen.
     """
-    titles = ("\n".join(panels.drawable(line) for line in _lines(row)) for row in shown.rows)
+    titles = ("\n".join(_lines(row)) for row in shown.rows)
     frames = tuple(row.frames for row in shown.rows)
     scale = shown.scale and f"   {shown.scale}"
     return panels.Figure(frames, tuple(titles), f"{panels.drawable(shown.clip)}{scale}")

@@ -163,6 +163,8 @@ class WandbRun:
 
     def write(self, records: Sequence[Record], clips: Clips, attribution: Attribution) -> None:
         """Log a batch: for each clip and area its curves, masks and animation."""
+        if self.broken:
+            return
         try:
             held = _on_cpu(clips, attribution)
         except Exception as error:  # too little memory, above all: the job may have enough
