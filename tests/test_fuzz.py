@@ -5,13 +5,20 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fuzzed_readers import readers
 from tests.fuzzing import WRONG, Fuzzer, Kind, Reader, mutated_bytes
-from videxplain.errors import DataError
+from videxplain.errors import DataError, OutputError
+from videxplain.sinks import places
+from videxplain.sinks.arrays import write_arrays
+from videxplain.sinks.disk import DiskSink, load_attribution
+from videxplain.sinks.files import write_json
+from videxplain.types import Record
 
 INPUTS = {
     "video": 200,
@@ -102,3 +109,15 @@ def test_what_a_reader_does_is_seen(
     assert fuzzer.counts == {kind: 2}
     assert len(fuzzer.found) == (kind in WRONG), "alike ones are kept once"
     assert all(each.file.is_file() for each in fuzzer.found.values())
+
+
+def test_what_fuzzing_found_in_names_of_arrays_and_keys(tmp_path: Path) -> None:
+    """A byte of a name changed: an archive that lacks an array, a record that says more."""
+    np.savez(tmp_path / "a.npz", values=np.zeros((1, 1, 2, 2, 2)), target=0, areas=[], signee=True)
+    with pytest.raises(OutputError, match=r"a\.npz cannot be read \(it lacks 'signed'\)"):
+        load_attribution(tmp_path / "a.npz")
+    row = asdict(Record("a", None, None, "b", "c", 0.5, {})) | {"probabilitn": 1}
+    sink = DiskSink(tmp_path, tmp_path)
+    write_arrays(places.archive(tmp_path, "a"), {})
+    write_json(places.record(tmp_path, "a"), {"clip": "a", "pixels": None, "records": [row]})
+    assert sink.records("a") == [Record("a", None, None, "b", "c", 0.5, {})]

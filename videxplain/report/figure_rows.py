@@ -186,5 +186,5 @@ def _scale(attributions: Sequence[Attribution]) -> str:
 
 
 def _read(kept: Path) -> Panels:
-    pixels: Panels = read_arrays(kept)["pixels"]
+    pixels: Panels = read_arrays(kept, needed=["pixels"])["pixels"]
     return pixels

@@ -128,7 +128,7 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
         return None
     name = f"frames/{kept.stem}"
     if not data_file(to, name).is_file():
-        frames = read_arrays(kept)["pixels"]
+        frames = read_arrays(kept, needed=["pixels"])["pixels"]
         nothing = np.zeros(frames.shape[:3], np.float32)
         sheets = {"original": frames, "blurred": figures.seen_through(frames, nothing)}
         drawn = {

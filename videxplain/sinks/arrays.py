@@ -2,7 +2,7 @@
 
 import tokenize
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile, is_zipfile
@@ -28,18 +28,25 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_whole(path, partial(_save, arrays))
 
 
-def read_arrays(path: Path, instead: str = "") -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, instead: str = "", needed: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """All arrays of an archive.
 
     Args:
         path: The file.
         instead: What else can be done about a damaged one than computing all anew.
+        needed: Names of arrays without which it is of no use.
 
     Raises:
         OutputError: If it is not there or damaged.
     """
     try:
         with np.load(path) as archive:
+            missing = [name for name in needed if name not in archive]
+            if missing:
+                message = f"it lacks {missing[0]!r}"
+                raise ValueError(message)
             return dict(archive)
     except _DAMAGED as error:
         message = f"{path} cannot be read ({error}): compute it again with overwrite=true{instead}"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
@@ -218,9 +218,8 @@ def load_attribution(path: str | Path) -> Attribution:
     Raises:
         OutputError: If it is not there or damaged.
     """
-    arrays = read_arrays(
-        Path(path), ", or remove it: the same command then computes this clip alone"
-    )
+    mend = ", or remove it: the same command then computes this clip alone"
+    arrays = read_arrays(Path(path), mend, needed=("values", "target", "areas", "signed"))
     return Attribution(
         values=torch.from_numpy(arrays["values"]).float()[:, None],
         target=torch.from_numpy(arrays["target"]).reshape(1),
@@ -254,4 +253,5 @@ def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str
 
 def _record(row: dict[str, Any]) -> Record:
     metrics = {name: math.nan if value is None else value for name, value in row["metrics"].items()}
-    return Record(**{**row, "metrics": metrics})
+    known = {each.name: row[each.name] for each in fields(Record)}  # a file may say more
+    return Record(**{**known, "metrics": metrics})
