@@ -117,10 +117,11 @@ def check_file(path: Path) -> None:
     Raises:
         WeightsError: If it is missing, a folder, empty, a web page, or a pointer to a file.
     """
-    if path.is_dir():
+    # these, unlike pathlib's, take a name that is too long for one that is not there
+    if os.path.isdir(path):  # noqa: PTH112
         message = f"weights={path} is a folder: give the path of a weights file"
         raise WeightsError(message)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         message = f"weights={path} is not a file: give the path of a weights file, auto or random"
         raise WeightsError(message)
     try:
