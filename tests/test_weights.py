@@ -495,3 +495,8 @@ def test_names_of_weights_that_do_not_go() -> None:
             chosen("tsm", "kinetics", **{key: {}})
     with pytest.raises(WeightsError, match=r"weights=e5 is neither a file nor a name: choose e100"):
         chosen("tsm", "kinetics", weights="e5")
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="x is not a file: give the path of a weights file"):
+        read_weights(tmp_path / ("x" * 300))
