@@ -29,9 +29,10 @@ def main() -> None:
     """Fuzz for a while, then print; the exit code is 1 where something was found."""
     arguments = _arguments()
     rng = random.Random(arguments.seed)
+    folder = arguments.folder / f"seed_{arguments.seed}"
     every = [
-        Fuzzer(reader, arguments.folder)
-        for reader in readers(arguments.folder / "made")
+        Fuzzer(reader, folder)
+        for reader in readers(folder / "made")
         if not arguments.readers or reader.name in arguments.readers
     ]
     ends = time.monotonic() + arguments.seconds

@@ -12,6 +12,7 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -127,7 +128,7 @@ def mutated_json(whole: bytes, other: bytes, rng: random.Random) -> bytes:
         if rng.random() < 0.3:
             del parent[key]
         else:
-            parent[key] = rng.choice(_ODD)
+            parent[key] = deepcopy(rng.choice(_ODD))  # it may be changed in its turn
     return json.dumps(tree).encode()
 
 

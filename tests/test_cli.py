@@ -188,6 +188,9 @@ MISTAKES = {
     "one pixel": (["videos_dir=pixel"], "frames of 1 x 1 pixels: give at least 8"),
     "huge frame": (["videos_dir=huge"], "frames of 9000 x 9000 pixels: give"),
     "no picture": (["videos_dir=broken"], "is not a readable picture"),
+    "no option": (["--device", "cpu"], "'--device' is no option: write key=value or group=name"),
+    "half a number": (["-1nan"], "'-1nan' is no option: write key=value"),
+    "half an option": (["--cfg"], "--cfg/-c: expected one argument: videxplain --hydra-help"),
     "unknown label": (
         ["videos_dir=upp-1"],
         "the label 'upp' of 'upp-1' is none of the network's classes (did you mean 'up'? ",

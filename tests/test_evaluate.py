@@ -131,6 +131,20 @@ def test_one_that_was_stopped_leaves_its_numbers_out(commands: Commands) -> None
     assert [set(row["metrics"]) for row in rows(path)] == [{"top_precision", "gini"}] * 3
 
 
+def test_a_record_that_lacks_what_the_result_says_is_told(commands: Commands) -> None:
+    explain, evaluate = commands
+    assert explain(*FEW[:2], "method=center", "metrics=[top_precision]").code == 0
+    (path,) = results()
+    record = min(path.parent.glob("records/*.json"))
+    found = json.loads(record.read_text())
+    found["records"][0]["metrics"] = {}
+    record.write_text(json.dumps(found))
+    ran = evaluate("outputs", "metrics=[gini]")
+    assert ran.code == 2
+    assert f"{record.name} cannot be read (gone or damaged): compute it again" in ran.err
+    assert ran.err.count("\n") == 1
+
+
 def test_results_that_were_taken_elsewhere(commands: Commands, tmp_path: Path) -> None:
     explain, evaluate = commands
     (tmp_path / "disk").mkdir()

@@ -42,6 +42,14 @@ def other(_: bytes) -> bytes:
     return b'{"other": 1}'
 
 
+def unmeasured(whole: bytes) -> bytes:
+    """Without one of the metrics."""
+    found = json.loads(whole)
+    for row in found["records"]:
+        del row["metrics"][min(row["metrics"])]
+    return json.dumps(found).encode()
+
+
 def latin(whole: bytes) -> bytes:
     return whole.replace(b"down", b"d\xf6wn")
 
@@ -85,7 +93,7 @@ ATTRIBUTION, PICTURES = f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"
     ("kept", "damage"),
     [
         *((RESULT, damage) for damage in (half, null, other)),
-        *((RECORD, damage) for damage in (half, nothing, other, latin)),
+        *((RECORD, damage) for damage in (half, nothing, other, latin, unmeasured)),
     ],
 )
 def test_a_damaged_account_is_made_anew(kept: str, damage: Damage, run: Run, done: Path) -> None:

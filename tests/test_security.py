@@ -256,11 +256,20 @@ def test_yaml_runs_no_code(run: Run, saved: Path, evaluate: Run, value: str) -> 
     assert not Path("ran").exists()
 
 
-def test_a_pickled_configuration_is_not_read(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--experimental-rerun", "reads a pickle, which can run code"),
+        ("--exp", "'--exp' is no option"),  # as argparse would take it
+    ],
+)
+def test_a_pickled_configuration_is_not_read(
+    option: str, said: str, run: Run, tmp_path: Path
+) -> None:
     (tmp_path / "config.pickle").write_bytes(protocol_0("ran"))
-    ran = run("--experimental-rerun", "config.pickle")
+    ran = run(option, "config.pickle")
     assert ran.code == 2
-    assert "reads a pickle, which can run code" in ran.err
+    assert said in ran.err
     assert not Path("ran").exists()
 
 

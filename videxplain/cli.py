@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CONFIG_PATH = "pkg://videxplain.conf" if catalog.is_packaged() else str(catalog.conf_folder())
-_OTHER_CONFIG = ("--config-path", "-cp", "--config-name", "-cn")
-_TAKE_A_VALUE = (*_OTHER_CONFIG, "--config-dir", "-cd", "--package", "-p")
+_TAKE_A_VALUE = (
+    *("--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--package", "-p"),
+)
 _SHOW = ("--cfg", "-c", "--info", "-i")
 """Options that may take a word for what they show."""
 _RERUN = "--experimental-rerun"
@@ -223,16 +226,24 @@ def _print_help(arguments: Sequence[str]) -> None:
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
-    """Tell unknown keys before Hydra does, with the nearest ones."""
-    if any(each.startswith(_RERUN) for each in arguments):
+    """Tell unknown options and keys before Hydra does, with the nearest ones."""
+    parser = get_args_parser()
+    parser.allow_abbrev = parser.exit_on_error = False
+    try:
+        given, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        message = f"{error}: videxplain --hydra-help tells what may be given"
+        raise ConfigError(message) from error
+    for each in rest:
+        if each.startswith("-"):
+            message = f"{each!r} is no option: write key=value or group=name, without dashes"
+            raise ConfigError(message)
+    if given.experimental_rerun:
         message = f"{_RERUN} reads a pickle, which can run code: give the command again instead"
         raise ConfigError(message)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in _TAKE_A_VALUE:
-        parser.add_argument(option)
-    _, rest = parser.parse_known_args(list(arguments))
-    if not set(arguments) & set(_OTHER_CONFIG):
-        config.check_overrides([each for each in rest if "=" in each or each[:1] == "~"])
+    if not (given.config_path or given.config_name):
+        overrides = [*given.overrides, *rest]
+        config.check_overrides([each for each in overrides if "=" in each or each[:1] == "~"])
 
 
 def _end(error: Exception, code: int) -> NoReturn:

@@ -24,6 +24,7 @@ from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink, load_attribution
 from videxplain.sinks.files import write_json
 from videxplain.sinks.shards import Outcome
+from videxplain.sinks.stored import unreadable
 from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
@@ -91,8 +92,14 @@ def _measure_all(job: Job, outcome: Outcome) -> Outcome:
         **outcome,
         "measures": known,
         "evaluated": {**outcome.get("evaluated", {}), **job.config["metrics"]},
-        "records": [asdict(record.measured_by(list(known))) for record in records],
+        "records": [asdict(_by(known, record, job.sink.folder)) for record in records],
     }
+
+
+def _by(known: Mapping[str, Any], record: Record, folder: Path) -> Record:
+    if not known.keys() <= record.metrics.keys():
+        raise unreadable(places.record(folder, record.clip))
+    return record.measured_by(list(known))
 
 
 def _check_folder(folder: Path, outcome: Outcome) -> None:

@@ -44,7 +44,7 @@ class Job:
     def kept(self, videos: Sequence[Video]) -> list[Record] | None:
         """Records of videos that are finished, by the job's own metrics; else None."""
         names = [metric.name for metric in self.metrics]
-        rows = [self.sink.records(video.name) for video in videos]
+        rows = [self.sink.records(video.name, names) for video in videos]
         if None in rows:
             return None
         return [record.measured_by(names) for clip in rows for record in clip or ()]

@@ -1,7 +1,7 @@
 """Results on disk, in the folder of a job; they are the truth that reports and resumes read."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
@@ -131,13 +131,21 @@ class DiskSink:
             return clips_of(whole) == list(clips)
         return set(clips) <= set(clips_of(whole))
 
-    def records(self, clip: str) -> list[Record] | None:
-        """What was kept of a clip, None if it is not finished; what is damaged is moved aside."""
+    def records(self, clip: str, metrics: Collection[str] = ()) -> list[Record] | None:
+        """What was kept of a clip, None if it is not finished; what is damaged is moved aside.
+
+        Args:
+            clip: Its name.
+            metrics: What it must tell of.
+        """
         path = places.record(self.folder, clip)
         found = read_clip(path)
         if found is None:
             return None
         records, pixels = [_record(row) for row in found["records"]], found["pixels"]
+        if lacking := [name for name in metrics for row in records if name not in row.metrics]:
+            set_aside(path, f"it lacks {lacking[0]}")
+            return None
         archive = places.archive(self.folder, clip)
         if _moved_aside(archive) or not archive.is_file():
             return None
