@@ -32,6 +32,8 @@ from videxplain.sinks.disk import DiskSink, load_attribution
 
 _PATIENCE = 5.0
 """Seconds that the decoder may take for a step of so small a file."""
+_LITTLE = ("data.num_clips=1", "num_iter=1")
+"""However much is asked for: work is not what is tried."""
 _JOB = ("data=shapes", "data.num_clips=1", "method=center", "metrics=[visible_area]", "device=cpu")
 
 
@@ -195,7 +197,7 @@ plugins: []
 
 def _read_configuration(path: Path) -> None:
     own = ("--config-dir", str(path.parent), "--config-name", path.stem)
-    _in_passing(cli.main, "videxplain", (*own, "data=shapes"))
+    _in_passing(cli.main, "videxplain", (*own, "data=shapes", *_LITTLE))
 
 
 _ARGUMENTS = b"""data=shapes
@@ -218,9 +220,7 @@ device=cpu
 
 
 def _read_arguments(path: Path) -> None:
-    """With few iterations, however many are asked for: work is not what is tried."""
-    given = [each for each in _lines(path) if "num_iter" not in each]
-    _in_passing(cli.main, "videxplain", (*given, "num_iter=1"))
+    _in_passing(cli.main, "videxplain", (*_lines(path), *_LITTLE))
 
 
 _METRICS = b"""metrics=[gini,insertion_auc]
