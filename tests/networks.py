@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.models.classifier import VideoClassifier
 
 LRCN_CLASSES = ["WalkingWithDog", "TaiChi", "Swing", "HorseRace"]
@@ -22,7 +22,7 @@ def load_lrcn(folder: Path) -> VideoClassifier:
         "class_names": LRCN_CLASSES,
     }
     section = catalog.section("model", "custom", changes)
-    classifier: VideoClassifier = catalog.build(section, "model", plugins=["lrcn"])
+    classifier: VideoClassifier = building.build(section, "model", plugins=["lrcn"])
     return classifier
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from videxplain import api, catalog, model_choice
+from videxplain import api, building, catalog, model_choice
 from videxplain.errors import ConfigError, UnsupportedPairError
 
 CENTER = "videxplain.methods.center.Center"
@@ -23,8 +23,8 @@ CENTER = "videxplain.methods.center.Center"
         "",
         None,
         7,
-        "videxplain.catalog._locate",
-        "videxplain.catalog.build",
+        "videxplain.building._locate",
+        "videxplain.building.build",
         "videxplain.models.weights.read_weights",
         "videxplain.models.checkpoints.Checkpoint",
         "videxplain.models.fetch.fetch",
@@ -33,9 +33,9 @@ CENTER = "videxplain.methods.center.Center"
         "videxplain.models.tsm.resnet50",
         "videxplain.models.tiny._shift_folded",
         "videxplain.runner.run",
-        "videxplain.catalog.importlib.import_module",
+        "videxplain.building.importlib.import_module",
         "videxplain.catalog.Path",
-        "videxplain.catalog.inspect",
+        "videxplain.building.inspect",
         "videxplain.models.weights.torch.load",
         "videxplain.models.weights.load_file",
         "videxplain..catalog",
@@ -44,7 +44,7 @@ CENTER = "videxplain.methods.center.Center"
 )
 def test_refused_targets(target: object) -> None:
     with pytest.raises(ConfigError, match=r"method\._target_="):
-        catalog.build({"_target_": target}, "method")
+        building.build({"_target_": target}, "method")
 
 
 def test_refused_before_anything_is_imported(
@@ -56,9 +56,9 @@ def test_refused_before_anything_is_imported(
     monkeypatch.syspath_prepend(tmp_path)
     nested = {"_target_": CENTER, "spread": [{"deep": {"_target_": "evil.go"}}]}
     with pytest.raises(ConfigError, match=r"plugins=\[evil\]"):
-        catalog.build(nested, "method")
+        building.build(nested, "method")
     assert not (tmp_path / "ran").exists()
-    catalog.build({"_target_": "evil.go"}, "method", plugins=["evil"])
+    building.build({"_target_": "evil.go"}, "method", plugins=["evil"])
     assert (tmp_path / "ran").exists()
 
 
@@ -72,7 +72,7 @@ def test_refused_before_anything_is_imported(
 )
 def test_arguments_are_checked(part: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        catalog.build({"_target_": CENTER, **part}, "method")
+        building.build({"_target_": CENTER, **part}, "method")
 
 
 def test_sections_read_root_keys_and_changes() -> None:
@@ -99,4 +99,4 @@ def test_pairs() -> None:
 def test_every_file_of_conf_builds(group: str) -> None:
     assert catalog.names(group)
     for name in catalog.names(group):
-        catalog.build(catalog.section(group, name), group)
+        building.build(catalog.section(group, name), group)

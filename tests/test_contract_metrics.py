@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.measures import Category, Check, Metric
 from videxplain.metrics.causal import (
     AverageDrop,
@@ -45,7 +45,7 @@ def masks(*levels: float) -> Attribution:
 
 @pytest.mark.parametrize("name", catalog.names("metrics"))
 def test_contract(name: str, bright: VideoClassifier) -> None:
-    metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
+    metric = building.build(catalog.section("metrics", name), "metrics")[name]
     assert metric.name == name
     assert metric.category in get_args(Category)
     assert metric.citation
@@ -90,7 +90,7 @@ def test_passes_are_as_declared(name: str, bright: VideoClassifier) -> None:
     many = {"block": 1, "num_segments": 10**6}
     keys = catalog.section("metrics", name)[name]
     changes = {name: {key: value for key, value in many.items() if key in keys}}
-    metric = catalog.build(catalog.section("metrics", name, changes), "metrics")[name]
+    metric = building.build(catalog.section("metrics", name, changes), "metrics")[name]
     if isinstance(metric, Check):
         assert metric.cost == Cost(0, 0)
         return

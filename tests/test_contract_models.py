@@ -9,7 +9,7 @@ import torch
 from _pytest.mark import ParameterSet
 
 from tests.formulas import assert_stats, clip, golden
-from videxplain import api, catalog
+from videxplain import api, building, catalog
 from videxplain.data.shapes import shapes
 from videxplain.hooks import capture
 from videxplain.models.classifier import VideoClassifier
@@ -167,7 +167,7 @@ def test_dense_frames_lie_as_far_apart_as_in_training(name: str, apart: int) -> 
 def test_the_stride_of_a_network_of_ones_own() -> None:
     own = {"net": {"_target_": "torch.nn.Identity"}, "sampling": "dense", "stride": 3}
     section = catalog.section("model", "custom", own)
-    check_distance(catalog.build(section, "model", plugins=["torch"]), 3)
+    check_distance(building.build(section, "model", plugins=["torch"]), 3)
 
 
 def test_a_network_of_ones_own_draws_the_same_each_time() -> None:

@@ -22,7 +22,7 @@ from tests.test_contract_methods import METHODS, few, suited
 from tests.test_golden_models import GOLDEN, filled
 from tests.test_search import explain
 from tests.transformers import filled as with_formulas
-from videxplain import catalog, cli
+from videxplain import building, catalog, cli
 from videxplain.data.shapes import shapes
 from videxplain.devices import without_tf32
 from videxplain.filters import blur_pyramid
@@ -140,7 +140,7 @@ def test_metrics(name: str) -> None:
     classifier = vx.load_model("tiny_tsm", device="cpu").double()
     clips = classifier.preprocess(shapes(num_clips=2))
     clips = replace(clips, frames=clips.frames.double())
-    metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
+    metric = building.build(catalog.section("metrics", name), "metrics")[name]
     method = few(SUITED.get(name, "integrated_grad"), num_iter=30)
     wanted, found = (
         measured(metric, network, method, moved(clips, device))

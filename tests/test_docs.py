@@ -10,7 +10,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.commands import completed
-from videxplain import api, catalog, cli
+from videxplain import api, building, catalog, cli
 from videxplain.measures import Check
 from videxplain.types import Cost
 
@@ -45,7 +45,7 @@ def test_the_table_of_metrics_is_what_they_declare() -> None:
     told = {row[0].strip("`"): row[2:] for row in table[2:]}
     assert set(told) == set(catalog.names("metrics"))
     for name, (kind, better, passes, source) in told.items():
-        metric = catalog.build(catalog.section("metrics", name), "metrics")[name]
+        metric = building.build(catalog.section("metrics", name), "metrics")[name]
         assert {"higher": True, "lower": False, "-": None}[better] is metric.higher_is_better, name
         assert (kind, source) == (metric.category, metric.citation), name
         again = f"{metric.explanations} x the method" if isinstance(metric, Check) else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import completed, runner
-from videxplain import catalog, cli
+from videxplain import building, catalog, cli
 
 NAMES = catalog.names("experiment")
 
@@ -15,7 +15,7 @@ NAMES = catalog.names("experiment")
 def test_an_experiment_is_complete(name: str) -> None:
     config = completed([f"experiment={name}"])
     assert config["save_label"] == name
-    catalog.build(config["method"], "method")
+    building.build(config["method"], "method")
     text = catalog.text("experiment", name)
     assert "Expected: " in text
     assert "Needs" in text

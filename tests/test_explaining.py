@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 
 from tests.commands import Run, runner
@@ -31,12 +32,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             "channels, frames, rows, columns), here (1, 2, 1 or 3, 16, 64, 64)",
         ),
         (lambda found: replace(found, areas=(0.1, 0.2)), "here (2, 2, 1 or 3, 16, 64, 64)"),
+        (lambda found: replace(found, areas=(10.0,)), "center returns areas (10.0,): give shares"),
+        (
+            lambda found: replace(found, curves={"loss": found.values[:, 0, 0, :, 0, 0]}),
+            "center returns a curve 'loss' of shape (1, 16): give a b i (areas, clips, iterations)",
+        ),
     ],
-    ids=["no attribution", "width", "areas"],
+    ids=["no attribution", "width", "areas", "percent", "curve"],
 )
 def test_a_method_that_gives_something_else_is_told(
     run: Run, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Any], object], told: str
 ) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside of tests
     whole = Center.__call__
     monkeypatch.setattr(Center, "__call__", lambda *given: spoil(whole(*given)))
     ran = run("method=center", "data.num_clips=2", "data=shapes")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import videxplain as vx
 from tests.formulas import SmallNet
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.measures import Metric
 from videxplain.metrics.localisation import (
     EnergyInside,
@@ -170,7 +170,7 @@ def test_spread_by_hand(net: VideoClassifier) -> None:
 def test_on_shapes_the_truth_is_perfect_and_its_inverse_worst() -> None:
     """On clips as the network sees them, masks cropped with their frames."""
     classifier = vx.load_model("tiny_tsm", device="cpu")
-    videos = catalog.build(catalog.section("data", "shapes", {"num_clips": 4}), "data")
+    videos = building.build(catalog.section("data", "shapes", {"num_clips": 4}), "data")
     clips = classifier.preprocess(videos)
     assert clips.truth is not None
     assert clips.labels is not None

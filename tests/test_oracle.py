@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import videxplain as vx
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.measures import Check, Metric
 from videxplain.methods.center import Center
 from videxplain.methods.random import Random
@@ -50,7 +50,7 @@ def clips() -> Clips:
 
 def ground_truth_metrics() -> Mapping[str, Metric]:
     made = {
-        name: catalog.build(catalog.section("metrics", name), "metrics")[name]
+        name: building.build(catalog.section("metrics", name), "metrics")[name]
         for name in catalog.names("metrics")
     }
     return {name: each for name, each in made.items() if each.category == "ground truth"}
@@ -99,7 +99,7 @@ def test_random_is_near_its_expectation(oracle: VideoClassifier, clips: Clips) -
 def test_randomisation_tells_what_ignores_the_weights(
     name: str, oracle: VideoClassifier, clips: Clips
 ) -> None:
-    check: Check = catalog.build(catalog.section("metrics", name), "metrics")[name]
+    check: Check = building.build(catalog.section("metrics", name), "metrics")[name]
     before = {key: value.clone() for key, value in oracle.net.state_dict().items()}
     gradient = explained(oracle, clips, "grad")
     found = check(oracle, vx.load_method("grad"), clips, gradient).item()
@@ -157,7 +157,7 @@ def test_layers_are_randomised_from_the_output_to_the_input(
             return super().__call__(classifier, clips, target)
 
     whole = classifier.accelerated(clips.frames)
-    check: Check = catalog.build(catalog.section("metrics", name), "metrics")[name]
+    check: Check = building.build(catalog.section("metrics", name), "metrics")[name]
     check(classifier, Looking(), clips, Center()(classifier, clips, TARGET))
     assert seen == changed
 

@@ -14,7 +14,7 @@ from tests.strategies import (
     make_explained,
 )
 from tests.test_contract_methods import few, left_behind
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.errors import VidexplainError
 from videxplain.measures import Check, Metric
 from videxplain.types import Attribution, Clips, Measure
@@ -46,7 +46,7 @@ def test_whatever_is_measured(name: str, drawn: Drawn, settings: Drawn) -> None:
     explained = make_explained(drawn)
     keys = catalog.section("metrics", name)[name]
     changes = {key: value for key, value in settings.items() if key in keys}
-    metric = catalog.build(catalog.section("metrics", name, {name: changes}), "metrics")[name]
+    metric = building.build(catalog.section("metrics", name, {name: changes}), "metrics")[name]
     clips, given_values = explained.clips, explained.attribution.values.clone()
     frames = clips.frames.clone()
     try:

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from videxplain import __version__, catalog
+from videxplain import __version__, building
 from videxplain.errors import OutputError
+from videxplain.paths import given_path
 from videxplain.sinks.files import write_json, writing
 from videxplain.sinks.locks import locked
 from videxplain.sinks.places import STATUS
@@ -52,7 +53,7 @@ def join_group(completed: Mapping[str, Any], folder: Path) -> None:
     Raises:
         OutputError: If that cannot be written.
     """
-    outputs = Path(completed["outputs_dir"]).expanduser()
+    outputs = given_path(completed["outputs_dir"])
     path = outputs / "groups" / f"{completed['save_label'] or 'default'}.json"
     name = folder.relative_to(outputs).as_posix()
     with locked(path.with_suffix(".lock")):  # jobs side by side note themselves too
@@ -75,7 +76,7 @@ def status(folder: Path) -> Iterator[None]:
             (folder / LOG).unlink()  # it would be followed, and what it leads to is not ours
         handler = _JobLog(folder / LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    package = logging.getLogger(catalog.PACKAGE)
+    package = logging.getLogger(building.PACKAGE)
     package.addHandler(handler)
     try:
         yield

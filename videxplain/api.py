@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import nn
 
-from videxplain import catalog, keys, targets
+from videxplain import catalog, keys, parts, targets
 from videxplain.chunks import logits_of
 from videxplain.devices import pick_device
 from videxplain.errors import ConfigError
@@ -49,7 +49,7 @@ def load_model(  # noqa: PLR0913
     """
     asked = {"weights": weights, **keys.plain(changes)}
     section = catalog.model(name, asked, pretrain_dataset)
-    classifier: VideoClassifier = random_net(partial(catalog.build, section, "model", plugins))
+    classifier: VideoClassifier = random_net(partial(parts.make, "model", section, plugins))
     classifier.precision = precision
     return classifier.to(pick_device(device))
 
@@ -69,7 +69,7 @@ def load_method(name: str, *, perturb: str = "quick", **changes: object) -> Expl
         ConfigError: If a name, key or value cannot be used.
     """
     section = catalog.section("method", name, keys.plain(changes), perturb=perturb)
-    explainer: Explainer = catalog.build(section, "method")
+    explainer: Explainer = parts.make("method", section)
     return explainer
 
 

@@ -26,7 +26,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from tqdm import tqdm
 
-from videxplain import __version__, catalog, commands, config, hydra_words
+from videxplain import __version__, building, catalog, commands, config, hydra_words
 from videxplain.errors import ConfigError, JobsFailedError
 from videxplain.sinks.sweep_folder import JobState, SweepFolder
 
@@ -46,6 +46,7 @@ _RERUN = "--experimental-rerun"
 _METHOD = "method="
 _COMMAND = "videxplain"
 _HELP = {"--help", "-h"}
+_READERS = {"omegaconf", "yaml"}
 _COMPLETION = {"--shell-completion", "-sc"}
 
 _OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
@@ -66,7 +67,7 @@ def main() -> None:
             _run(sys.argv[1:])
         except JobsFailedError as error:
             _end(error, commands.FAILED)
-        except (*hydra_words.EXPECTED, ValueError, AssertionError) as error:
+        except Exception as error:
             if not _is_mistake(error):
                 raise
             _end(error, commands.USERS_MISTAKE)
@@ -101,11 +102,16 @@ def _work(composed: DictConfig) -> None:
 
 
 def _is_mistake(error: BaseException) -> bool:
-    """Whether it is the user's: told so, or raised by Hydra before any work was begun."""
-    frames = traceback.walk_tb(error.__traceback__)
+    """Whether it is the user's: told so, or raised by what reads files and the command line."""
+    if isinstance(error, hydra_words.EXPECTED):
+        return True
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     work = inspect.unwrap(_work).__code__  # checks of types at run time wrap every function alike
-    begun = any(frame.f_code is work for frame, _ in frames)
-    return isinstance(error, hydra_words.EXPECTED) or not begun
+    begun = any(frame.f_code is work for frame in frames)
+    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
+    # Hydra says both of what it is given; what makes values of YAML's tags says anything
+    by_hydra = isinstance(error, (ValueError, AssertionError))
+    return not begun and (by_hydra or bool(packages & _READERS))
 
 
 def _in_a_sweep(
@@ -207,7 +213,7 @@ def _describe(method: str) -> None:
 
     from videxplain.report.describe import describe
 
-    built = catalog.build(section, "method")
+    built = building.build(section, "method")
     tqdm.write(describe(method, built, catalog.text("method", method)))
 
 

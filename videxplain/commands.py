@@ -29,7 +29,8 @@ def told(command: str) -> Iterator[None]:
         command: Its name, which begins the sentence.
 
     Raises:
-        SystemExit: With 130 after Ctrl+C or SIGTERM, with 2 after a `VidexplainError`.
+        SystemExit: With 130 after Ctrl+C or SIGTERM, with 2 after a `VidexplainError`, or where the
+            system refuses a file.
     """
     steady_output()
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -41,6 +42,9 @@ def told(command: str) -> Iterator[None]:
         sys.exit(INTERRUPTED)
     except VidexplainError as error:
         tell(command, str(error))
+        sys.exit(USERS_MISTAKE)
+    except OSError as error:
+        tell(command, f"{type(error).__name__}: {error}")
         sys.exit(USERS_MISTAKE)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
-from videxplain.root_keys import check_values, map_areas, plugin_names
+from videxplain.paths import given_path
+from videxplain.root_keys import check_plain, check_values, map_areas, plugin_names, with_text_keys
 from videxplain.sinks.places import results_folder
 
 FORMAT = 1
@@ -96,6 +97,7 @@ def complete(composed: DictConfig, choices: Mapping[str, str | None]) -> dict[st
         message = f"{missing[0]} has no value: give {missing[0]}=<value>"
         raise ConfigError(message)
     plain = catalog.plain_values(filled, resolve=True)
+    check_plain(plain)
     check_values(plain)
     if shard(plain) is not None:
         shards.parse(shard(plain))
@@ -141,7 +143,7 @@ def job_folder(config: Mapping[str, Any], weights_sha256: str) -> Path:
         weights_sha256: Digest of the network's weights.
     """
     names = (config["pretrain_dataset"]["name"], *config["choices"].values())
-    results = results_folder(Path(config["outputs_dir"]).expanduser())
+    results = results_folder(given_path(config["outputs_dir"]))
     return results.joinpath(*map(str, names), job_hash(config, weights_sha256))
 
 
@@ -188,12 +190,12 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         read["data"][_PLACE] = str(_absolute(config["data"][_PLACE]))
     if config["data"].get(_CONTENT) is not None:
         read["data"][_CONTENT] = _digest(_absolute(config["data"][_CONTENT]))
-    text = json.dumps([FORMAT, read, weights_sha256], sort_keys=True)
+    text = json.dumps([FORMAT, with_text_keys(read), weights_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
 
 def _absolute(path: str) -> Path:
-    return Path(path).expanduser().resolve()
+    return given_path(path).resolve()
 
 
 def _digest(path: Path) -> str | None:
@@ -273,13 +275,23 @@ def _choose_data(filled: DictConfig) -> None:
         for key in filled.data:
             if key != _SHARD:
                 raise ConfigError(keys.unknown_to_auto(f"data.{key}"))
-        name = choose.with_videos_dir if filled.videos_dir else choose.otherwise
-        chosen = OmegaConf.load(catalog.conf_folder() / "data" / f"{name}.yaml")
+        _check_section("data.choose", choose)
+        name = choose.get("with_videos_dir" if filled.videos_dir else "otherwise")
+        path = catalog.conf_folder() / "data" / f"{catalog.check_name('data', name)}.yaml"
+        chosen = OmegaConf.load(path)
         filled.data = OmegaConf.merge(chosen, filled.data)
 
 
 def _choose_pretrain_dataset(filled: DictConfig) -> None:
-    possible = list(filled.model.pretrain_datasets)
+    possible = filled.model.get("pretrain_datasets")
+    if not isinstance(possible, ListConfig) or not all(isinstance(each, str) for each in possible):
+        message = f"model.pretrain_datasets={possible}: give a list of names, as in [kinetics]"
+        raise ConfigError(message)
     chosen = filled.get("pretrain_dataset")
     if chosen is None:
-        filled.pretrain_dataset = {"name": possible[0]}
+        filled.pretrain_dataset = {"name": next(iter(possible), None)}
+        return
+    _check_section("pretrain_dataset", chosen)
+    if "name" not in chosen:
+        message = "pretrain_dataset has no name: choose one with pretrain_dataset=<name>"
+        raise ConfigError(message)

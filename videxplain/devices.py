@@ -15,6 +15,7 @@ from torch import Tensor
 from videxplain.errors import ConfigError
 
 CHOICES = ("auto", "cuda", "cpu", "mps")
+_DEVICE = re.compile(rf"{'|'.join(CHOICES)}|cuda:(0|[1-9]\d?)|(cpu|mps):0")
 _WORKER = re.compile(r"LokyProcess-(\d+)")
 """Name of a process of joblib's, which numbers them from 1."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -29,8 +30,7 @@ def check_device(choice: str) -> None:
     Raises:
         ConfigError: With what there is.
     """
-    kind, colon, number = choice.partition(":")
-    if kind not in CHOICES or (colon and (kind == "auto" or not number.isdecimal())):
+    if not _DEVICE.fullmatch(choice):
         message = f"device={choice}: choose {', '.join(CHOICES)}, or cuda:<number>"
         raise ConfigError(message)
 

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
-from yaml import YAMLError
 
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.commands import told
 from videxplain.errors import ConfigError, OutputError, VidexplainError, unknown_name
 from videxplain.root_keys import check_values, plugin_names
@@ -47,7 +45,7 @@ def _evaluate(folder: Path, arguments: Sequence[str]) -> None:
     for name in names:
         _check_known(name)
     wanted = {name: _section(name, keys.get(name, {}), {}) for name in names}
-    catalog.build(wanted, _METRICS, plugins)  # a mistake is told before anything is read
+    building.build(wanted, _METRICS, plugins)  # a mistake is told before anything is read
 
     from videxplain.evaluation import evaluate
     from videxplain.report.finished import finished
@@ -135,7 +133,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401
     try:
         written = OmegaConf.from_dotlist([f"value={text}"])
         return catalog.plain_values(written, resolve=True)["value"]
-    except (OmegaConfBaseException, YAMLError) as error:
+    except Exception as error:  # what makes values of YAML's tags raises whatever it meets
         message = f"{key}={text} is not understood: write it as in YAML"
         raise ConfigError(message) from error
 

@@ -1,7 +1,8 @@
 """Saved attributions measured again, by other metrics; nothing is explained anew."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import groupby
 from operator import attrgetter
@@ -18,16 +19,21 @@ from videxplain.job import Job
 from videxplain.measures import declared
 from videxplain.measuring import Measuring
 from videxplain.models.checkpoints import Checkpoint
+from videxplain.pydantic_words import in_our_words
 from videxplain.report.finished import outcome_of
 from videxplain.root_keys import check_values
 from videxplain.sinks import places
-from videxplain.sinks.disk import DiskSink, load_attribution
+from videxplain.sinks.arrays import damaged
+from videxplain.sinks.disk import REMOVE, DiskSink, is_of, load_attribution
 from videxplain.sinks.files import write_json
 from videxplain.sinks.shards import Outcome
 from videxplain.sinks.stored import unreadable
 from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
+
+_OF_ANOTHER_KIND = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+"""What reading a configuration raises that holds a list for a path, or nothing for a key."""
 
 
 def evaluate(
@@ -52,9 +58,10 @@ def evaluate(
             with other keys.
         VidexplainError: If a part cannot be built, or a result not written.
     """
-    _check_folder(folder, outcome)
-    _check_new(outcome["config"].get("metrics") or {}, metrics)
-    _check_weights(folder, outcome["config"]["model"])
+    with _as_saved(folder):
+        _check_folder(folder, outcome)
+        _check_new(outcome["config"].get("metrics") or {}, metrics)
+        _check_weights(folder, outcome["config"]["model"])
     saved = {
         **catalog.root(),  # keys that no result depends on may be missing
         **outcome["config"],
@@ -102,6 +109,16 @@ def _by(known: Mapping[str, Any], record: Record, folder: Path) -> Record:
     return record.measured_by(list(known))
 
 
+@contextmanager
+def _as_saved(folder: Path) -> Iterator[None]:
+    """Say that values of a saved configuration are of a kind that none is made of."""
+    try:
+        yield
+    except _OF_ANOTHER_KIND as error:
+        message = f"the configuration in {folder} cannot be read ({error!r}): explain anew"
+        raise OutputError(message) from error
+
+
 def _check_folder(folder: Path, outcome: Outcome) -> None:
     if outcome["format"] != config.FORMAT:
         message = f"{folder} has format {outcome['format']}, not {config.FORMAT}: explain anew"
@@ -121,7 +138,8 @@ def _check_weights(folder: Path, model: Mapping[str, Any]) -> None:
     checkpoint = model.get("checkpoint")
     if checkpoint is None:
         return
-    path = Checkpoint(**checkpoint).path(model.get("weights_dir"))
+    with in_our_words("model.checkpoint"):
+        path = Checkpoint(**checkpoint).path(model.get("weights_dir"))
     if not path.is_file():
         message = f"the weights of {folder} are not here, {path} is no file: fetch them, or explain"
         raise OutputError(message)
@@ -138,8 +156,8 @@ def _check_new(measured: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
 def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
     """One batch; each clip's record is replaced at once."""
     clips = job.classifier.preprocess(batch)
-    attribution = _saved(job.sink, clips)
     logits = logits_of(job.classifier, clips.frames, job.config["batch_size"])
+    attribution = _saved(job.sink, clips, logits.shape[1])
     measuring = Measuring(job.classifier, job.method, job.metrics)
     areas, polarity = job.config["map_area"], job.config["polarity"]
     found = measuring.records(clips, attribution, logits, areas, polarity)
@@ -150,17 +168,13 @@ def _measure(job: Job, batch: Sequence[Video]) -> list[Record]:
     ]
 
 
-def _saved(sink: DiskSink, clips: Clips) -> Attribution:
+def _saved(sink: DiskSink, clips: Clips, classes: int) -> Attribution:
     """Of the batch, on its device."""
-    for index, name in enumerate(clips.names):
-        if sink.records(name) is None:
-            message = f"{name!r} is not explained yet in {sink.folder}: run the job to its end"
-            raise OutputError(message)
-        if not sink.shows(clips, index):
-            message = f"the video of {name!r} is not the one that was explained: explain it anew"
-            raise OutputError(message)
+    saved = [_saved_clip(sink, clips, index, classes) for index in range(len(clips.names))]
+    if any(_kind(each) != _kind(saved[0]) for each in saved):
+        message = f"attributions in {sink.folder} are of two jobs: run it with overwrite=true"
+        raise OutputError(message)
     device = clips.frames.device
-    saved = [load_attribution(places.archive(sink.folder, name)) for name in clips.names]
     return Attribution(
         values=torch.cat([each.values for each in saved], dim=1).to(device),
         target=torch.cat([each.target for each in saved]).to(device),
@@ -171,6 +185,30 @@ def _saved(sink: DiskSink, clips: Clips) -> Attribution:
         },
         signed=saved[0].signed,
     )
+
+
+def _saved_clip(sink: DiskSink, clips: Clips, index: int, classes: int) -> Attribution:
+    name = clips.names[index]
+    records = sink.records(name)
+    if records is None:
+        message = f"{name!r} is not explained yet in {sink.folder}: run the job to its end"
+        raise OutputError(message)
+    if not sink.shows(clips, index):
+        message = f"the video of {name!r} is not the one that was explained: explain it anew"
+        raise OutputError(message)
+    path = places.archive(sink.folder, name)
+    saved = load_attribution(path)
+    if saved.values.shape[3:] != clips.frames.shape[2:] or int(saved.target) >= classes:
+        raise damaged(path, "it is of another clip or class", REMOVE)
+    if not is_of(saved, [each.area for each in records]):
+        raise damaged(path, "it has other areas than its record", REMOVE)
+    return saved
+
+
+def _kind(attribution: Attribution) -> tuple[object, ...]:
+    """What all clips of a job have in common."""
+    channels = attribution.values.shape[2]
+    return channels, attribution.areas, attribution.signed, attribution.curves.keys()
 
 
 def _joined(curves: Sequence[torch.Tensor]) -> torch.Tensor:

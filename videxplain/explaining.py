@@ -25,6 +25,8 @@ from videxplain.words import counted
 
 log = logging.getLogger(__name__)
 
+_CURVE_AXES = 3
+
 
 def explain_all(job: Job, sinks: Sequence[Sink]) -> list[Record]:
     """Every clip, in batches that the device has the memory for.
@@ -141,6 +143,16 @@ def _check_shape(attribution: object, clips: Clips, method: str) -> None:
             f"frames, rows, columns), here ({', '.join(map(str, wanted))})"
         )
         raise ConfigError(message)
+    if not all(0 < area <= 1 for area in attribution.areas or ()):
+        message = f"{method} returns areas {attribution.areas}: give shares of the clip, up to 1"
+        raise ConfigError(message)
+    for name, curve in attribution.curves.items():
+        if curve.dim() != _CURVE_AXES or curve.shape[:2] != (areas, batch):
+            message = (
+                f"{method} returns a curve {name!r} of shape {tuple(curve.shape)}: give a b i "
+                f"(areas, clips, iterations), here ({areas}, {batch}, any)"
+            )
+            raise ConfigError(message)
 
 
 def _check_finite(attribution: Attribution, clips: Clips, method: str) -> None:

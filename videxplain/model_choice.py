@@ -4,10 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videxplain.errors import ConfigError, UnsupportedPairError, WeightsError
+from pydantic import TypeAdapter
 
+from videxplain.errors import ConfigError, UnsupportedPairError, WeightsError
+from videxplain.models.checkpoints import Checkpoint
+from videxplain.paths import given_path
+from videxplain.pydantic_words import in_our_words
+
+DECLARED = ("pretrain_datasets", "checkpoints", "otherwise")
+"""Keys that describe a choice and are not arguments of its target."""
 Section = Mapping[str, Any]
 """One resolved part of a configuration."""
+_CHECKPOINTS = TypeAdapter(dict[str, Checkpoint])
 
 
 def check_pair(name: str, model: Section, pretrain_dataset: str) -> None:
@@ -41,10 +49,13 @@ def choose_weights(model: Section) -> Section:
         model: A section with ``checkpoints``; another one is returned as it is.
 
     Raises:
-        ConfigError: If ``weights`` names a checkpoint of another data set.
+        ConfigError: If ``weights`` names a checkpoint of another data set, or ``checkpoints`` are
+            none.
         WeightsError: If it is no name and no file.
     """
     known = model.get("checkpoints", {})
+    with in_our_words("model.checkpoints"):
+        _CHECKPOINTS.validate_python(known)
     dataset = model.get("pretrain_dataset")
     fitting = {name: each for name, each in known.items() if dataset in each["pretrain_datasets"]}
     if not fitting:
@@ -72,7 +83,7 @@ def choose_weights(model: Section) -> Section:
 
 
 def _exists(path: str) -> bool:
-    return bool(path) and Path(path).expanduser().exists()
+    return bool(path) and given_path(path).exists()
 
 
 def _trained_with(model: Section, fitting: Section, weights: str) -> Section:

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from videxplain import catalog, config, keys, runner
+from videxplain import config, keys, parts, runner
 from videxplain.devices import check_device
 from videxplain.errors import (
     ConfigError,
@@ -136,13 +136,13 @@ class _Checker:
         try:
             config.check_pair(completed)
             method = self._method(completed)
-            metrics = self._part(completed.get("metrics", {}), "metrics")
-            self._part(completed["logger"], "logger")
+            metrics = self._part("metrics", completed.get("metrics", {}))
+            self._part("logger", completed["logger"])
             check_device(completed["device"])
             classifier = self._classifier(completed["model"])
             if isinstance(method, Choosy):
                 method.check(classifier)
-            videos: Sequence[Video] = self._part(completed["data"], "data")
+            videos: Sequence[Video] = self._part("data", completed["data"])
             runner.check_target(completed["target"], classifier, videos)
         except UnsupportedPairError as error:
             raise _SkippedError(job, str(error)) from error
@@ -154,7 +154,7 @@ class _Checker:
 
     def _method(self, completed: Mapping[str, Any]) -> Explainer:
         try:
-            method: Explainer = self._part(completed["method"], "method")
+            method: Explainer = self._part("method", completed["method"])
         except UnknownKeyError as error:
             raise ConfigError(_lacks(completed["choices"]["method"], error)) from error
         return method
@@ -163,13 +163,13 @@ class _Checker:
         unread = {**model, "weights": "random"}
         if "checkpoint" in model:
             unread["checkpoint"] = None
-        classifier: VideoClassifier = self._part(unread, "model")
+        classifier: VideoClassifier = self._part("model", unread)
         return classifier
 
-    def _part(self, section: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401
-        key = json.dumps([where, section], sort_keys=True)
+    def _part(self, group: str, section: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        key = json.dumps([group, section], sort_keys=True)
         if key not in self._built:
-            self._built[key] = catalog.build(section, where, self._plugins)
+            self._built[key] = parts.make(group, section, self._plugins)
         return self._built[key]
 
 

@@ -26,7 +26,41 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
         "its keys, as in optimizer.learning_rate=0.1; perturb=paper or perturb=quick chooses one",
     ),
 )
+_MOST = 10**6
+"""Threads or clips at once: more than any machine has room for."""
 _LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}")
+
+
+def check_plain(value: object, where: str = "") -> None:
+    """Refuse what JSON does not have, as YAML's tags can give.
+
+    Args:
+        value: All of a configuration, or a part.
+        where: The keys that lead to it, each with a dot behind.
+
+    Raises:
+        ConfigError: With the key.
+    """
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            check_plain(each, f"{where}{key}.")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            check_plain(each, f"{where}{index}.")
+    elif value is not None and not (isinstance(value, (int, float)) or _is_text(value)):
+        message = f"{where[:-1]}={value!r}: give text, a number, true, false or null"
+        raise ConfigError(message)
+
+
+def with_text_keys(value: Any) -> Any:  # noqa: ANN401
+    """The same with keys that can be sorted: a file may have numbers among them.
+
+    Args:
+        value: Of a configuration.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): with_text_keys(each) for key, each in value.items()}
+    return [with_text_keys(each) for each in value] if isinstance(value, list) else value
 
 
 def check_values(plain: Mapping[Any, Any]) -> None:
@@ -45,8 +79,8 @@ def check_values(plain: Mapping[Any, Any]) -> None:
     for key in ("batch_size", "threads"):
         value = plain[key]
         optional = key == "threads" and value is None
-        if not optional and not (_is_whole(value) and value >= 1):
-            message = f"{key}={value!r}: give a whole number, at least 1"
+        if not optional and not (_is_whole(value) and 1 <= value <= _MOST):
+            message = f"{key}={value!r}: give a whole number, at least 1 and at most {_MOST}"
             raise ConfigError(message)
     if not isinstance(plain["target"], str) and not _is_whole(plain["target"]):
         message = f"target={plain['target']!r}: give label, predicted, a class name or an index"
@@ -82,6 +116,17 @@ def map_areas(given: Any) -> list[float]:  # noqa: ANN401
         return [float(area) for area in areas]
     message = f"map_area={given!r}: give shares between 0 and 1, each once, as in [0.05,0.1]"
     raise ConfigError(message)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it can be written; bytes of a path that are no text are escaped."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_whole(value: Any) -> bool:  # noqa: ANN401

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from videxplain import catalog, chunks, config, targets
+from videxplain import chunks, config, parts, targets
 from videxplain.accounts import join_group, status, versions
 from videxplain.chunks import told_once
 from videxplain.devices import keep_freed_memory, pick_device, use_threads
@@ -22,11 +21,13 @@ from videxplain.job import Job, Result
 from videxplain.measures import declared
 from videxplain.models.build import random_net
 from videxplain.models.classifier import VideoClassifier
+from videxplain.paths import given_path
 from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
 from videxplain.types import (
     Choosy,
+    Explainer,
     Logger,
     Record,
     Sink,
@@ -52,12 +53,12 @@ def prepare(completed: Mapping[str, Any], plugins: Sequence[str] = ()) -> Job:
     """
     use_threads(completed["threads"])
     keep_freed_memory()
-    method = catalog.build(completed["method"], "method", plugins)
-    metrics = catalog.build(completed.get("metrics", {}), "metrics", plugins)
-    logger: Logger | None = catalog.build(completed["logger"], "logger", plugins) or None
-    outputs = Path(completed["outputs_dir"]).expanduser()
+    method: Explainer = parts.make("method", completed["method"], plugins)
+    metrics = parts.make("metrics", completed.get("metrics", {}), plugins)
+    logger: Logger | None = parts.make("logger", completed["logger"], plugins)
+    outputs = given_path(completed["outputs_dir"])
     check_writable(outputs)
-    videos = catalog.build(completed["data"], "data", plugins)
+    videos = parts.make("data", completed["data"], plugins)
     check_names(videos)
     start = time.perf_counter()
     classifier = _load(completed, plugins)
@@ -153,7 +154,7 @@ def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifi
     if _last_classifier is None or _last_classifier[0] != key:
         device = pick_device(completed["device"])
         _last_classifier = None  # free the last one before the next is made
-        build = partial(catalog.build, completed["model"], "model", plugins)
+        build = partial(parts.make, "model", completed["model"], plugins)
         classifier: VideoClassifier = random_net(build).to(device)
         classifier.precision = completed["precision"]
         _last_classifier = (key, classifier)

@@ -16,7 +16,7 @@ from videxplain.words import counted
 
 log = logging.getLogger(__name__)
 
-_INDEX = re.compile(r"-?\d+")
+_INDEX = re.compile(r"-?\d{1,9}")
 _WRITTEN = {"nan": "NaN", "inf": "infinity", "-inf": "minus infinity"}
 """Numbers that are none, as Python writes them and as messages do."""
 _One = str | int | np.integer | Tensor

@@ -12,7 +12,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
-from videxplain import catalog
+from videxplain import building, catalog
 from videxplain.commands import told
 from videxplain.errors import ConfigError, WeightsError, unknown_name
 from videxplain.models.checkpoints import (
@@ -151,7 +151,7 @@ def _mistake(model: str, pretrain_dataset: str, path: Path) -> str | None:
     """Why a model does not take a file, None if it does."""
     whole = path.absolute()  # so that no file is taken for a published name
     try:
-        catalog.build(catalog.model(model, {"weights": str(whole)}, pretrain_dataset), "model")
+        building.build(catalog.model(model, {"weights": str(whole)}, pretrain_dataset), "model")
     except WeightsError as error:
         return str(error).removeprefix(f"{whole}: ")
     return None

@@ -17,6 +17,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def as_text(name: str) -> str:
+    """A name with escapes in place of the bytes of a path that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def first_of(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = len(names) - _NAMED

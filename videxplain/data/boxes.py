@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from videxplain.errors import DataError
+from videxplain.paths import given_path
 from videxplain.types import Video
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def with_boxes(videos: Iterable[Video], path: str, names: Sequence[str]) -> list
     Raises:
         DataError: If the file cannot be used, or is about none of the videos.
     """
-    boxes, marked = _read(Path(path).expanduser()), []
+    boxes, marked = _read(given_path(path)), []
     if not any(_of(name, boxes) for name in names):
         message = f"{path} has boxes of {', '.join(list(boxes)[:3]) or 'no clip'}: none is there"
         raise DataError(message)
@@ -110,5 +111,8 @@ def _parse(row: Mapping[str, str], where: str) -> tuple[int, Box]:
         frame, box = -1, Box(0, 0, 0, 0)
     if frame < 0 or not (0 <= box.x0 < box.x1 and 0 <= box.y0 < box.y1):
         message = f"{where}: give a frame from 0, and numbers with 0 <= x0 < x1 and 0 <= y0 < y1"
+        raise DataError(message)
+    if not row["clip"]:  # None in a row that is too short
+        message = f"{where}: name the clip"
         raise DataError(message)
     return frame, box

@@ -12,6 +12,7 @@ from videxplain.data import frame_folders, video_files
 from videxplain.data.boxes import with_boxes
 from videxplain.data.shards import share
 from videxplain.errors import DataError
+from videxplain.paths import given_path
 from videxplain.types import Video, VideoFrames
 
 _NAMED = 5
@@ -33,7 +34,7 @@ def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = N
     Raises:
         DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
     """
-    root = Path(videos_dir).expanduser()
+    root = given_path(videos_dir)
     clips = _clips(root)
     videos = _open_all(root, share(clips, shard))
     return (
@@ -65,7 +66,16 @@ def _clips(root: Path) -> list[Path]:
 
 
 def _name(root: Path, clip: Path) -> str:
-    return clip.name if clip == root else clip.relative_to(root).as_posix()
+    return _own_name(clip) if clip == root else clip.relative_to(root).as_posix()
+
+
+def _own_name(path: Path) -> str:
+    """Of the folder that ``.`` or ``..`` is, too."""
+    return Path(os.path.abspath(path)).name  # noqa: PTH100  # resolve() would name what a link is of
+
+
+def _own_label(path: Path) -> str | None:
+    return _label(_own_name(path) if path.is_dir() else path.stem)
 
 
 def read_video(path: str | os.PathLike[str]) -> Video:
@@ -80,18 +90,18 @@ def read_video(path: str | os.PathLike[str]) -> Video:
     Raises:
         DataError: If it cannot be used; nothing is decoded yet.
     """
-    path = Path(path).expanduser()
+    path = given_path(path)
     if not path.exists():
         message = f"{path} does not exist: give a video file or a folder of pictures"
         raise DataError(message)
-    return _open(path, path.name, _label(path.name if path.is_dir() else path.stem))
+    return _open(path, _own_name(path), _own_label(path))
 
 
 def _open_all(root: Path, clips: list[Path]) -> list[Video]:
     videos, mistakes = [], []
     for path in clips:
         folder = path.parent.name if root not in (path, path.parent) else None
-        label = _label(path.name if path.is_dir() else path.stem) or folder
+        label = _own_label(path) or folder
         try:
             videos.append(_open(path, _name(root, path), label))
         except DataError as error:

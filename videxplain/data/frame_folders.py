@@ -1,18 +1,21 @@
 """Videos as folders of pictures, one a frame, in the order of the numbers in their names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from videxplain.data.limits import check_size
 from videxplain.errors import DataError
 from videxplain.types import Video, VideoFrames
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_FORMATS = ("JPEG", "PNG")
+"""Which of the two a file is, its suffix need not say; no other of Pillow's readers is tried."""
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -50,12 +53,8 @@ def _read(files: list[Path], size: tuple[int, int], indices: Sequence[int]) -> V
 
 def _read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
     _check_picture(path, size)
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        message = f"{path} cannot be decoded ({error}): replace or remove it"
-        raise DataError(message) from error
+    with _opened(path, "cannot be decoded") as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def _check_picture(path: Path, size: tuple[int, int]) -> None:
@@ -66,11 +65,20 @@ def _check_picture(path: Path, size: tuple[int, int]) -> None:
 
 def _picture_size(path: Path) -> tuple[int, int]:
     """Width and height, from the header alone."""
+    with _opened(path, "is not a readable picture") as picture:
+        return picture.size
+
+
+@contextmanager
+def _opened(path: Path, wrong: str) -> Iterator[Image.Image]:
+    """A picture; what its reader raises, here or where it is used, becomes a sentence."""
     try:
-        with Image.open(path) as picture:
-            return picture.size
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
-        message = f"{path} is not a readable picture ({error}): replace or remove it"
+        with Image.open(path, formats=_FORMATS) as picture:
+            yield picture
+    except MemoryError:  # sizes are bounded: it says nothing of the file
+        raise
+    except Exception as error:  # Pillow's readers raise whatever they meet in bytes
+        message = f"{path} {wrong} ({error}): replace or remove it"
         raise DataError(message) from error
 
 

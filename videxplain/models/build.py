@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 
 from videxplain.models.checkpoints import Checkpoint
 from videxplain.models.weights import WeightsFile, read_weights
+from videxplain.paths import given_path
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def open_weights(
     if weights == "random":
         return None
     if checkpoint is None:
-        return read_weights(Path(weights).expanduser())
+        return read_weights(given_path(weights))
     published = Checkpoint(**checkpoint)
     path = published.local_file(weights_dir)
     if published.matches(path) is False:

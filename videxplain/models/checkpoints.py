@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from videxplain.errors import WeightsError
 from videxplain.models.fetch import fetch
+from videxplain.paths import given_path
 
 _CHUNK = 1 << 20
 _GLANCE = 512
@@ -25,7 +26,7 @@ def cache_folder(weights_dir: str | None = None) -> Path:
         weights_dir: A folder; None takes PyTorch's own, ``$TORCH_HOME/hub/checkpoints``.
     """
     if weights_dir is not None:
-        return Path(weights_dir).expanduser()
+        return given_path(weights_dir)
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", Path(caches) / "torch"))
     return home.expanduser() / "hub" / "checkpoints"

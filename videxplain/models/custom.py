@@ -1,7 +1,6 @@
 """A network of the user's own, named in the configuration."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import PositiveInt, validate_call
 from torch import nn
@@ -10,6 +9,7 @@ from videxplain.errors import ConfigError
 from videxplain.models.classifier import Layout, VideoClassifier
 from videxplain.models.preprocessing import Size
 from videxplain.models.weights import fill, read_weights
+from videxplain.paths import given_path
 from videxplain.sampling import Rule
 
 
@@ -59,7 +59,7 @@ def custom(  # noqa: PLR0913
         )
         raise ConfigError(message)
     keep = weights in ("auto", "random")
-    digest = None if keep else fill(net, read_weights(Path(weights).expanduser()))
+    digest = None if keep else fill(net, read_weights(given_path(weights)))
     return VideoClassifier(
         net,
         frames=frames,

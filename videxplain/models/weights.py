@@ -4,18 +4,15 @@ A file is only ever read as tensors: ``torch.load(weights_only=True)`` and safet
 """
 
 import argparse
-import pickle
 import re
-import struct
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -36,21 +33,6 @@ _NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LIGHTNING = "pytorch-lightning_version"
 _HARMLESS: list[Any] = [argparse.Namespace]
 """What published files hold besides tensors: the options of their training."""
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    SafetensorError,
-    zipfile.BadZipFile,
-    EOFError,
-    OSError,
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
 _AGAIN = "remove it and fetch it again, or train again"
 
 
@@ -88,7 +70,10 @@ def read_weights(path: Path) -> WeightsFile:
             with warnings.catch_warnings(), torch.serialization.safe_globals(_HARMLESS):
                 warnings.simplefilter("ignore")  # of old formats
                 content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except MemoryError as error:  # whether there is little, or the file asks for too much
+        message = f"{path} takes more memory than there is: give another file, or free some"
+        raise WeightsError(message) from error
+    except Exception as error:  # the readers raise whatever they meet in bytes
         message = f"{path} {_reason(error)}"
         raise WeightsError(message) from error
     return WeightsFile(path, _tensors(content, path), file_sha256(path))
@@ -110,6 +95,7 @@ def fill(net: nn.Module, file: WeightsFile, rename: Rename | None = None) -> str
     """
     own = net.state_dict()
     try:
+        _check_tensors(file.state)
         bare = _bare_names(file.state, own)
         named = bare if rename is None else rename(bare)
         given = {key: value for key, value in named.items() if not key.endswith(_COUNTER)}
@@ -151,19 +137,25 @@ def _reason(error: Exception) -> str:
 
 def _tensors(content: Any, path: Path) -> State:  # noqa: ANN401
     """The ``state_dict`` in a file's content."""
-    if isinstance(content, dict) and _LIGHTNING in content:
+    levels = _entries(content)
+    if _LIGHTNING in levels:
         message = (
             f"{path} is a Lightning checkpoint, a training's whole state: save the network's own "
             "`state_dict()` with torch.save and give that file"
         )
         raise WeightsError(message)
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not state or not all(map(_is_entry, state.items())):
-        levels = [str(key) for key in content] if isinstance(content, dict) else []
-        held = f" (it holds {first_of(levels)})" if levels else ""
+    state = _entries(levels.get("state_dict", levels))
+    if not state or not all(map(_is_entry, state.items())):
+        names = [key for key in levels if isinstance(key, str)]
+        held = f" (it holds {first_of(names)})" if names else ""
         message = f"{path} holds no plain state_dict{held}: save `net.state_dict()`, give that file"
         raise WeightsError(message)
-    return dict(state)
+    return state
+
+
+def _entries(level: object) -> dict[Any, Any]:
+    """Of a dictionary, alone: a file may give an OrderedDict attributes that hide its methods."""
+    return dict(dict.items(level)) if isinstance(level, dict) else {}
 
 
 def _is_entry(entry: tuple[object, object]) -> bool:
@@ -206,18 +198,29 @@ def _other_count(wanted: Tensor, given: Tensor) -> bool:
     return min(wanted.dim(), given.dim()) > 0 and wanted.shape[1:] == given.shape[1:]
 
 
+def _check_tensors(state: State) -> None:
+    """Refuse those that have no shape, or no values here."""
+    _refuse([key for key, value in state.items() if not _is_dense(value)])
+
+
 def _check_types(wanted: State, given: State) -> None:
-    other = [key for key, value in given.items() if not _is_plain(value, wanted[key].dtype)]
-    if other:
-        message = f"{first_of(other)} are no plain real numbers: save the weights as float32"
+    """Refuse types that become the network's only with a loss of meaning."""
+    _refuse([key for key, value in given.items() if not _is_alike(value.dtype, wanted[key].dtype)])
+
+
+def _refuse(keys: Sequence[str]) -> None:
+    if keys:
+        message = f"{first_of(keys)} are no plain real numbers: save the weights as float32"
         raise WeightsError(message)
 
 
-def _is_plain(value: Tensor, wanted: torch.dtype) -> bool:
-    """Dense, and of a type that becomes the wanted one without loss of meaning."""
+def _is_dense(value: Tensor) -> bool:
     dense = value.layout is torch.strided and not value.is_nested and not value.is_quantized
-    allowed = _NUMBERS if wanted in _NUMBERS else (wanted,)
-    return dense and value.dtype in allowed and value.device.type == "cpu"
+    return dense and value.device.type == "cpu"
+
+
+def _is_alike(given: torch.dtype, wanted: torch.dtype) -> bool:
+    return given in (_NUMBERS if wanted in _NUMBERS else (wanted,))
 
 
 def _check_values(given: State) -> None:

@@ -1,9 +1,9 @@
 """All files of a comparison, from finished jobs."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-import polars as pl
+from typing import IO
 
 from videxplain.report import markdown, plots
 from videxplain.report.agreement import agreement
@@ -36,8 +36,8 @@ def write_comparison(folder: Path) -> Path:
     }
     to = folder / "comparison"
     for name, table in tables.items():
-        write_whole(to / f"{name}.csv", partial(_write_csv, table))
-        write_whole(to / f"{name}.parquet", table.write_parquet)
+        for suffix, write in (("csv", table.write_csv), ("parquet", table.write_parquet)):
+            write_whole(to / f"{name}.{suffix}", partial(_write, write))
     text = markdown.comparison(*tables.values())
     write_text(to / "comparison.md", text)
     pictures = [*plots.area_plots(tables["comparison"]), *plots.curve_plots(jobs)]
@@ -46,5 +46,6 @@ def write_comparison(folder: Path) -> Path:
     return to
 
 
-def _write_csv(table: pl.DataFrame, path: Path) -> None:
-    table.write_csv(path)
+def _write(write: Callable[[IO[bytes]], None], path: Path) -> None:
+    with path.open("wb") as file:  # polars itself takes no path that is no text
+        write(file)

@@ -14,6 +14,7 @@ from videxplain.errors import ConfigError
 from videxplain.report.chance import CHOICE, FLOORS, RANDOM, Drawn, beside_random, drawn
 from videxplain.report.finished import Finished
 from videxplain.report.statistics import consistency, interval, wins
+from videxplain.words import as_text
 
 TYPICAL_AREA = 0.1
 """Where one area must do: of maps without areas, of curves."""
@@ -149,16 +150,21 @@ def _numbers(job: Finished) -> list[dict[str, Any]]:
             "setting": job.setting,
             "metric": job.metric_name(name),
             "method": job.method,
-            "area": record["area"],
-            "clip": record["clip"],
-            "visible_area": record["metrics"].get("visible_area"),
+            "area": _as_float(record["area"]),
+            "clip": as_text(record["clip"]),
+            "visible_area": _as_float(record["metrics"].get("visible_area")),
             "higher_is_better": _better(job, name),
-            "value": value,
+            "value": float(value),
         }
         for record in job.records
         for name, value in record["metrics"].items()
         if value is not None
     ]
+
+
+def _as_float(value: float | None) -> float | None:
+    """A file may hold whole numbers, of more digits than polars takes."""
+    return None if value is None else float(value)
 
 
 def _better(job: Finished, metric: str) -> bool | None:

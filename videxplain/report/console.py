@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import mean
 
 from tabulate import tabulate
 
@@ -71,7 +71,7 @@ def _mean(name: str, records: Sequence[Record]) -> str:
     values = [record.metrics[name] for record in records if not math.isnan(record.metrics[name])]
     if not values:
         return "-"
-    return f"{fmean(values):.0f}" if name in _WHOLE else f"{fmean(values):.3f}"
+    return f"{mean(values):.0f}" if name in _WHOLE else f"{mean(values):.3f}"
 
 
 def _cell(name: str, value: float) -> str:

@@ -14,6 +14,8 @@ from videxplain.words import Polarity
 _DIGITS = 4
 """Enough for a plot."""
 Curves = Float[np.ndarray, "a n"]
+KeptCurve = Mapping[str, Sequence[float | None]]
+"""As a record has it: ``shares`` and ``values``, None where a score was none."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class JobCurves:
 
     areas: Sequence[float | None] = ()
     iterations: dict[str, list[Curves]] = field(default_factory=lambda: defaultdict(list))
-    shares: dict[tuple[str, float | None], list[Mapping[str, Sequence[float]]]] = field(
+    shares: dict[tuple[str, float | None], list[KeptCurve]] = field(
         default_factory=lambda: defaultdict(list)
     )
     temporal: list[Curves] = field(default_factory=list)
@@ -62,15 +64,16 @@ class JobCurves:
             "areas": list(self.areas),
             "iterations": {name: _plain(_mean(each)) for name, each in self.iterations.items()},
             "shares": dict(shares),
-            "temporal": _plain(_mean(self.temporal)),
+            "temporal": _plain(_mean(self.temporal)) if self.temporal else [],
         }
 
 
 def mean_shares(
-    curves: Sequence[Mapping[str, Sequence[float | None]]],
+    curves: Sequence[KeptCurve],
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "clips n"]]:
     """Shares of the first clip, and the values of all clips there, NaN where a score was none."""
-    read = [{key: np.array(each[key], np.float64) for key in each} for each in curves]  # None: NaN
+    known = ("shares", "values")
+    read = [{key: np.array(each[key], np.float64) for key in known} for each in curves]  # None: NaN
     shares = read[0]["shares"]
     return shares, np.stack([np.interp(shares, each["shares"], each["values"]) for each in read])
 
@@ -83,7 +86,7 @@ def mean_known(values: Float[np.ndarray, "clips n"]) -> Float[np.ndarray, "n"]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _mean_share(curves: Sequence[Mapping[str, Sequence[float]]]) -> Mapping[str, Any]:
+def _mean_share(curves: Sequence[KeptCurve]) -> Mapping[str, Any]:
     shares, values = mean_shares(curves)
     return {"shares": _plain(shares), "values": _plain(mean_known(values))}
 

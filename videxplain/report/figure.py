@@ -17,6 +17,7 @@ from videxplain import figures, panels
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.report.chosen import Choice, choose
 from videxplain.report.figure_rows import Look, Row, Sheet, sheet
+from videxplain.report.plain_text import PLAIN_TEXT
 from videxplain.sinks.files import clip_slug, write_whole
 
 GRIDS = (".png", ".pdf")
@@ -27,7 +28,7 @@ COLUMNS = 8
 _STYLE: Mapping[str, Any] = {
     "font.family": panels.FONT,
     "pdf.fonttype": 42,  # journals refuse type 3, matplotlib's own choice
-    "text.parse_math": False,  # names of clips and classes may hold a $
+    **PLAIN_TEXT,
 }
 _DPI = 300
 _TILE, _GAP, _LINE = 0.8, 0.03, 0.13

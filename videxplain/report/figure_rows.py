@@ -14,8 +14,9 @@ from videxplain.panels import Panels
 from videxplain.report.chosen import Chosen, Explained
 from videxplain.report.comparison import TYPICAL_AREA
 from videxplain.report.finished import Finished
-from videxplain.sinks.arrays import read_arrays
-from videxplain.sinks.disk import load_attribution
+from videxplain.sinks.arrays import damaged
+from videxplain.sinks.disk import REMOVE, load_attribution
+from videxplain.sinks.pixels import load_pixels
 from videxplain.types import Attribution
 
 Show = Literal["heat", "kept", "deleted"]
@@ -86,9 +87,9 @@ def sheet(chosen: Chosen, area: float | None, look: Look) -> Sheet:
     Raises:
         OutputError: If pictures or an attribution cannot be read.
     """
-    clip, explained, own = chosen.clip, chosen.explained, _read(chosen.pictures)
+    clip, explained, own = chosen.clip, chosen.explained, load_pixels(chosen.pictures)
     shown = panels.spread(len(own), look.frames or len(own))
-    loaded = [(each, load_attribution(each.job.attribution(clip))) for each in explained]
+    loaded = [(each, _load(each.job.attribution(clip), own)) for each in explained]
     common = _common(explained)
     drawer = _Drawer(own, shown, TYPICAL_AREA if area is None else area, look)
     rows = [drawer.row(each, found, _telling(each, explained, common)) for each, found in loaded]
@@ -185,6 +186,8 @@ def _scale(attributions: Sequence[Attribution]) -> str:
     return "; ".join(words[kind] for kind in words if kind in kinds)
 
 
-def _read(kept: Path) -> Panels:
-    pixels: Panels = read_arrays(kept, needed=["pixels"])["pixels"]
-    return pixels
+def _load(path: Path, pictures: Panels) -> Attribution:
+    found = load_attribution(path)
+    if found.values.shape[3:] != pictures.shape[:3]:
+        raise damaged(path, "it is of other frames than the pictures", REMOVE)
+    return found

@@ -13,7 +13,7 @@ from videxplain.sinks import places
 from videxplain.sinks.shards import Outcome, joined, read
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.sinks.sweep_folder import SweepFolder
-from videxplain.words import Polarity
+from videxplain.words import Polarity, as_text
 
 _SHOWN_ELSEWHERE = ("batch_size", "perturb_area", "shard")
 """Keys that do not make another method or set of clips: they change no result, or are a column."""
@@ -75,13 +75,14 @@ class Finished:
     @property
     def polarity(self) -> Polarity:
         """How its signed values become saliency."""
-        found: Polarity = self.outcome["config"]["polarity"]
+        found: Polarity = self.outcome["config"].get("polarity", "positive")
         return found
 
     @property
     def perturbation(self) -> str:
         """What hidden pixels turn into: ``blur``, or ``fade`` where its method does that."""
-        return self.outcome["config"]["method"].get("perturbation") or "blur"
+        fades = self.outcome["config"]["method"].get("perturbation") == "fade"
+        return "fade" if fades else "blur"  # a method of the user's own may do anything else
 
     @property
     def command(self) -> str:
@@ -119,7 +120,7 @@ class Finished:
 
     def metric_name(self, metric: str) -> str:
         """Name of a metric, told from others of its name."""
-        return self.metric_names.get(metric, metric)
+        return as_text(self.metric_names.get(metric, metric))
 
 
 def heading(model: str, pretrain_dataset: str, setting: str) -> str:
@@ -200,7 +201,7 @@ def _differing(names: Sequence[Hashable], sections: Sequence[Mapping[str, Any]])
             found[name, key][repr(value)] += 1
     return [
         [
-            f"{key}={value}"
+            as_text(f"{key}={value}")
             for key, value in keys.items()
             if found[name, key][repr(value)] < alike[name]
         ]

@@ -18,9 +18,10 @@ from videxplain import figures
 from videxplain.report.curves import JobCurves
 from videxplain.report.finished import Finished
 from videxplain.report.page_files import data_file, put
-from videxplain.sinks.arrays import read_arrays
-from videxplain.sinks.disk import load_attribution
+from videxplain.sinks.arrays import damaged
+from videxplain.sinks.disk import REMOVE, is_of, load_attribution
 from videxplain.sinks.files import clip_slug
+from videxplain.sinks.pixels import load_pixels
 from videxplain.types import Attribution
 
 _QUALITY = 85
@@ -62,8 +63,10 @@ def write_media(to: Path, job: Finished) -> list[Shown]:
     for record in job.records:
         rows[record["clip"]].append(record)
     of_job, shown = JobCurves(), []
+    first: Attribution | None = None
     for clip, records in rows.items():
-        attribution = load_attribution(job.attribution(clip))
+        attribution = _load(job.attribution(clip), records, first)
+        first = first or attribution
         of_clip = JobCurves()
         for curves in (of_job, of_clip):
             curves.add(attribution, records, job.polarity)
@@ -99,6 +102,18 @@ def clip_files(shown: Sequence[Shown]) -> Iterator[tuple[str, object]]:
         yield f"clips/{clip_slug(clip)}", {"name": clip, "label": own[0].label, "tiles": tiles}
 
 
+def _load(
+    path: Path, records: Sequence[Mapping[str, Any]], first: Attribution | None
+) -> Attribution:
+    """What is of one kind with the job's first clip, and with the clip's own records."""
+    found = load_attribution(path)
+    if not is_of(found, [each["area"] for each in records]):
+        raise damaged(path, "it has other areas than its record", REMOVE)
+    if first is not None and found.values.shape != first.values.shape:
+        raise damaged(path, "it has another shape than that of the job's first clip", REMOVE)
+    return found
+
+
 def _shown(
     job: Finished,
     attribution: Attribution,
@@ -128,7 +143,7 @@ def _write_frames(to: Path, job: Finished, clip: str) -> str | None:
         return None
     name = f"frames/{kept.stem}"
     if not data_file(to, name).is_file():
-        frames = read_arrays(kept, needed=["pixels"])["pixels"]
+        frames = load_pixels(kept)
         nothing = np.zeros(frames.shape[:3], np.float32)
         sheets = {"original": frames, "blurred": figures.seen_through(frames, nothing)}
         drawn = {

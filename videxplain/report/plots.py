@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from videxplain.report.chance import FLOORS
 from videxplain.report.comparison import NETWORK, TYPICAL_AREA
-from videxplain.report.curves import mean_known, mean_shares
+from videxplain.report.curves import KeptCurve, mean_known, mean_shares
 from videxplain.report.finished import Finished, heading
+from videxplain.report.plain_text import PLAIN_TEXT
 from videxplain.report.statistics import interval
 
 _LINES = ("-", "-.", (0, (1, 1, 4, 1)))
@@ -36,21 +37,9 @@ def area_plots(table: pl.DataFrame) -> Iterator[tuple[str, Figure]]:
     """
     for network, own in table.group_by(*NETWORK, maintain_order=True):
         judged = own.filter(pl.col("higher_is_better").is_not_null())
-        names = judged["metric"].unique(maintain_order=True).to_list()
-        if not names:
-            continue
-        figure, axes = _grid(len(names))
-        styles = _styles(own)
-        for name, axis in zip(names, axes, strict=False):
-            rows = judged.filter(pl.col("metric") == name)
-            better = "higher" if rows["higher_is_better"][0] else "lower"
-            for (method,), line in rows.group_by("method", maintain_order=True):
-                _draw(axis, line.sort("area"), styles[str(method)])
-            axis.set_title(f"{name} ({better} is better)", fontsize="small")
-            axis.set_xlabel("visible area")
-        title = heading(*network)
-        _legend(figure, styles, title)
-        yield f"areas_{_slug(title)}", figure
+        if len(judged):
+            title = heading(*network)
+            yield f"areas_{_slug(title)}", _areas(judged, _styles(own), title)
 
 
 def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
@@ -65,25 +54,45 @@ def curve_plots(jobs: Sequence[Finished]) -> Iterator[tuple[str, Figure]]:
             method: _curves([job for job in there if job.method == method])
             for method in dict.fromkeys(job.method for job in there)
         }
-        names = list(dict.fromkeys(name for curves in own.values() for name in curves))
-        if not names:
-            continue
-        figure, axes = _grid(len(names))
-        styles = _styles(pl.DataFrame({"method": list(own)}))
-        for name, axis in zip(names, axes, strict=False):
-            for method, curves in own.items():
-                if name in curves:
-                    _draw_curves(axis, curves[name], styles[method])
-            axis.set_title(name.removesuffix("_auc"), fontsize="small")
-            axis.set_xlabel("share of the clip")
-            axis.set_ylabel("probability")
-        _legend(figure, styles, title)
-        yield f"curves_{_slug(title)}", figure
+        if any(own.values()):
+            yield f"curves_{_slug(title)}", _all_curves(own, title)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a picture."""
     figure.savefig(path, dpi=_DPI, format="png")
+
+
+@mpl.rc_context(PLAIN_TEXT)
+def _areas(judged: pl.DataFrame, styles: Mapping[str, Mapping[str, Any]], title: str) -> Figure:
+    names = judged["metric"].unique(maintain_order=True).to_list()
+    figure, axes = _grid(len(names))
+    for name, axis in zip(names, axes, strict=False):
+        rows = judged.filter(pl.col("metric") == name)
+        better = "higher" if rows["higher_is_better"][0] else "lower"
+        for (method,), line in rows.group_by("method", maintain_order=True):
+            _draw(axis, line.sort("area"), styles[str(method)])
+        axis.set_title(f"{name} ({better} is better)", fontsize="small")
+        axis.set_xlabel("visible area")
+    _legend(figure, styles, title)
+    return figure
+
+
+@mpl.rc_context(PLAIN_TEXT)
+def _all_curves(own: Mapping[str, Mapping[str, Sequence[KeptCurve]]], title: str) -> Figure:
+    """Of every method, by the metrics' names."""
+    names = list(dict.fromkeys(name for curves in own.values() for name in curves))
+    figure, axes = _grid(len(names))
+    styles = _styles(pl.DataFrame({"method": list(own)}))
+    for name, axis in zip(names, axes, strict=False):
+        for method, curves in own.items():
+            if name in curves:
+                _draw_curves(axis, curves[name], styles[method])
+        axis.set_title(name.removesuffix("_auc"), fontsize="small")
+        axis.set_xlabel("share of the clip")
+        axis.set_ylabel("probability")
+    _legend(figure, styles, title)
+    return figure
 
 
 def _draw(
@@ -104,7 +113,7 @@ def _draw(
 
 def _draw_curves(
     axis: Any,  # noqa: ANN401
-    records: Sequence[Mapping[str, Sequence[float]]],
+    records: Sequence[KeptCurve],
     style: Mapping[str, Any],
 ) -> None:
     """Mean over the clips; curves of clips with other shares are read at those of the first."""
@@ -114,12 +123,12 @@ def _draw_curves(
     axis.fill_between(shares, low, high, color=style["color"], alpha=_BAND, lw=0)
 
 
-def _curves(jobs: Sequence[Finished]) -> Mapping[str, list[Mapping[str, Sequence[float]]]]:
+def _curves(jobs: Sequence[Finished]) -> Mapping[str, list[KeptCurve]]:
     """Of one method, at one area or of the map: by the metric's name, one a clip."""
     rows = [(job, record) for job in jobs for record in job.records if record.get("curves")]
     areas = {record["area"] for _, record in rows}
     chosen = min(areas, key=lambda area: abs((area or 0) - TYPICAL_AREA)) if areas else None
-    found: dict[str, dict[str, Mapping[str, Sequence[float]]]] = {}
+    found: dict[str, dict[str, KeptCurve]] = {}
     for job, record in rows:
         if record["area"] == chosen:
             for name, curve in record["curves"].items():

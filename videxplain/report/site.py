@@ -102,7 +102,7 @@ def _comparison(jobs: Sequence[Finished]) -> Mapping[str, Any]:
         "metrics": {
             job.metric_name(name): told
             for job in jobs
-            for name, told in job.outcome["measures"].items()
+            for name, told in job.outcome.get("measures", {}).items()
         },
         "rows": compare(numbers).to_dicts(),
         "reliability": reliability(numbers).to_dicts(),

@@ -1,7 +1,6 @@
 """A table of jobs: what was asked for, how it ended, and what was measured."""
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,9 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from videxplain.sinks import places
-from videxplain.sinks.files import read_json, write_whole
+from videxplain.sinks.files import write_whole
 from videxplain.sinks.places import RESULT, STATUS, shard_folders, whole_folder
 from videxplain.sinks.shards import Outcome, joined, read
+from videxplain.sinks.stored import read_status
 from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
@@ -21,6 +21,7 @@ COLUMNS = (
     *("seconds", "overrides", "folder"),
 )
 """Before the metrics, whose means over the clips follow."""
+_CHOICES = ("model", "pretrain_dataset", "method")
 _ACCOUNTS = (RESULT, STATUS)
 
 
@@ -97,17 +98,17 @@ def _has_account(folder: Path) -> bool:
 
 def _unfinished(folder: Path) -> Row:
     """What a job without a result says of itself."""
-    told = read_json(folder / STATUS) or {}
-    state, error = told.get("state", "stopped"), told.get("error", "it runs, or was stopped")
+    told = read_status(folder / STATUS) or {}
+    state, error = told.get("state", "stopped"), told.get("error") or "it runs, or was stopped"
     if state == "done":  # and its result is gone since
         state, error = "stopped", "its result is missing: the command that made it writes it anew"
-    *_, last = error.strip().splitlines()
-    return {"state": state, "error": last, "clips": _finished(str(folder))}
+    lines = error.strip().splitlines()
+    return {"state": state, "error": "".join(lines[-1:]), "clips": _finished(str(folder))}
 
 
 def _row(number: int, asked: Asked, state: JobState) -> Row:
     return {
-        **asked.choices,
+        **{key: asked.choices.get(key) for key in _CHOICES},
         "number": number,
         "state": state.state,
         "error": state.error,
@@ -132,7 +133,7 @@ def _one_row(rows: Sequence[Row], folder: Path) -> Row:
     return {
         **rows[0],
         "overrides": common,
-        "seconds": sum(row["seconds"] for row in rows),
+        "seconds": sum(row["seconds"] or 0 for row in rows),
         "folder": str(folder),
     }
 
@@ -146,7 +147,7 @@ def _with_results(row: Row, results: Sequence[Outcome]) -> Sequence[Row]:
     common = {
         **row,
         "pretrain_dataset": told["pretrain_dataset"]["name"],
-        **told["choices"],
+        **{key: told["choices"][key] for key in ("model", "method")},
         "state": found["state"],
         "error": row.get("error") or found.get("reason"),
         "seconds": sum(found.get("timings", {}).values()),
@@ -165,16 +166,17 @@ def _with_results(row: Row, results: Sequence[Outcome]) -> Sequence[Row]:
 def _means(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """Over the clips that a metric applies to."""
     means: dict[str, float | None] = {}
-    for name in records[0]["metrics"]:
-        values = [each["metrics"][name] for each in records]
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        means[name] = fmean(known) if known else None
+    for name in dict.fromkeys(name for each in records for name in each["metrics"]):
+        values = [each["metrics"].get(name) for each in records]
+        known = [value for value in values if value is not None]
+        column = f"metric {name}" if name in COLUMNS else name  # as one of the user's own may be
+        means[column] = fmean(known) if known else None
     return means
 
 
 def _write_csv(rows: Sequence[Row], path: Path) -> None:
     metrics = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, [*COLUMNS, *metrics])
         writer.writeheader()
         writer.writerows({**row, "overrides": " ".join(row.get("overrides", ()))} for row in rows)

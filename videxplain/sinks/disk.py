@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
-from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 
 from videxplain.figures import draw
 from videxplain.sinks import places
-from videxplain.sinks.arrays import is_intact, is_whole, read_arrays, write_arrays
+from videxplain.sinks.arrays import damaged, is_whole, read_arrays, write_arrays
 from videxplain.sinks.files import (
     clip_slug,
     set_aside,
@@ -24,14 +23,19 @@ from videxplain.sinks.files import (
     writing,
 )
 from videxplain.sinks.locks import locked
+from videxplain.sinks.pixels import digest, keep_pixels
 from videxplain.sinks.shards import clips_of, join, read
 from videxplain.sinks.stored import read_clip, unreadable
 from videxplain.types import Attribution, Clips, Record
 from videxplain.words import Polarity
 
 _CURVE = "curve_"
-_DIGITS = 16
-"""Of the digest that names a clip's pictures."""
+_KINDS = {"values": ("f", 5), "areas": ("f", 1), "target": ("i", 0), "signed": ("b", 0)}
+"""Of a clip's arrays: numpy's letter for the type, and how many axes."""
+_KIND_OF_CURVES = ("f", 2)
+_CHANNELS = (1, 3)
+REMOVE = ", or remove it: the same command then computes this clip alone"
+"""What else can be done about a damaged attribution."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class DiskSink:
                 record.unlink(missing_ok=True)
             arrays = _arrays(attribution, index, own[0].label)
             write_arrays(places.archive(self.folder, name), arrays)
-            pixels = self._keep_pixels(clips, index)
+            pixels = keep_pixels(self.outputs, clips, index)
             shown = own[: len(attribution.values)]  # a map's cuts follow
             look = (self.polarity, self.explained_by)
             for suffix, save in draw(clips, attribution, index, shown, *look):
@@ -186,32 +190,15 @@ class DiskSink:
     def shows(self, clips: Clips, index: int) -> bool:
         """Whether a finished clip's pictures were these."""
         known = read_clip(places.record(self.folder, clips.names[index]))
-        return known is not None and bool(known["pixels"] == _digest(clips, index))
-
-    def _keep_pixels(self, clips: Clips, index: int) -> str | None:
-        digest = _digest(clips, index)
-        if clips.pixels is None or digest is None:
-            return None
-        pixels = clips.pixels[index]
-        path = places.pixels(self.outputs, digest)
-        if not is_intact(path):
-            write_arrays(path, {"pixels": pixels})
-        return digest
+        return known is not None and bool(known["pixels"] == digest(clips, index))
 
 
 def _moved_aside(archive: Path) -> bool:
     """Whether it was there, and cut off."""
-    damaged = archive.is_file() and not is_whole(archive)
-    if damaged:
+    is_cut = archive.is_file() and not is_whole(archive)
+    if is_cut:
         set_aside(archive, "it is cut off")
-    return damaged
-
-
-def _digest(clips: Clips, index: int) -> str | None:
-    if clips.pixels is None:
-        return None
-    pixels = clips.pixels[index]
-    return sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:_DIGITS]
+    return is_cut
 
 
 def load_attribution(path: str | Path) -> Attribution:
@@ -226,19 +213,44 @@ def load_attribution(path: str | Path) -> Attribution:
     Raises:
         OutputError: If it is not there or damaged.
     """
-    mend = ", or remove it: the same command then computes this clip alone"
-    arrays = read_arrays(Path(path), mend, needed=("values", "target", "areas", "signed"))
+    arrays = read_arrays(Path(path), REMOVE, needed=_KINDS)
+    if not _is_attribution(arrays):
+        raise damaged(Path(path), "it holds no attribution of a clip", REMOVE)
     return Attribution(
-        values=torch.from_numpy(arrays["values"]).float()[:, None],
-        target=torch.from_numpy(arrays["target"]).reshape(1),
+        values=torch.from_numpy(arrays["values"].astype(np.float32))[:, None],
+        target=torch.tensor([int(arrays["target"])]),
         areas=tuple(arrays["areas"].tolist()) or None,
         curves={
-            name.removeprefix(_CURVE): torch.from_numpy(values)[:, None]
-            for name, values in arrays.items()
-            if name.startswith(_CURVE)
+            name.removeprefix(_CURVE): torch.from_numpy(curve.astype(np.float32))[:, None]
+            for name, curve in _curves(arrays).items()
         },
         signed=bool(arrays["signed"]),
     )
+
+
+def is_of(attribution: Attribution, areas: Sequence[float | None]) -> bool:
+    """Whether an attribution is of these areas, those of its clip's records."""
+    own = attribution.areas or (None,)
+    return own == tuple(areas[: len(own)])  # a map's cuts follow
+
+
+def _is_attribution(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether arrays are of the types and lengths that `_arrays` gives them."""
+    values, areas, curves = arrays["values"], arrays["areas"], _curves(arrays)
+    kinds = {**_KINDS, **dict.fromkeys(curves, _KIND_OF_CURVES)}
+    if any((arrays[name].dtype.kind, arrays[name].ndim) != kind for name, kind in kinds.items()):
+        return False
+    maps = max(1, len(areas))
+    return (
+        values.size > 0
+        and values.shape[1] in _CHANNELS
+        and int(arrays["target"]) >= 0
+        and all(len(each) == maps for each in (values, *curves.values()))
+    )
+
+
+def _curves(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: curve for name, curve in arrays.items() if name.startswith(_CURVE)}
 
 
 def _arrays(attribution: Attribution, index: int, label: str | None) -> dict[str, np.ndarray]:

@@ -2,12 +2,11 @@
 
 import json
 import logging
-import math
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,15 @@ from videxplain.errors import OutputError
 
 log = logging.getLogger(__name__)
 
+LARGEST = 1e100
+"""Beyond it a number means nothing, and what is computed from it overflows."""
+
 _SLUG_BYTES = 80
 _DIGITS = 8
+_LEVELS = 50
+"""Of brackets in brackets: more than any configuration has, fewer than what reads it can bear."""
+_HALF_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
+"""Escape of half a pair of UTF-16, or of a byte of a path that is no text."""
 
 
 def clip_slug(name: str) -> str:
@@ -58,7 +64,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
-    """Write plain values; numbers that JSON lacks become null."""
+    """Write plain values; numbers that JSON lacks, or beyond `LARGEST`, become null."""
     text = json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
@@ -86,19 +92,39 @@ def read_json(path: Path, kind: type = dict) -> Any:  # noqa: ANN401
         OutputError: If it is there and cannot be read, or not be moved.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = _parsed(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         return None
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror or error}): let this user read it"
         raise OutputError(message) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         set_aside(path, str(error))
         return None
     if not isinstance(value, kind):
         set_aside(path, f"it holds a {type(value).__name__}")
         return None
     return value
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401
+    """Values of JSON that all else can bear, else a ValueError."""
+    value = json.loads(text, parse_constant=_refuse)
+    level: list[Any] = [[value]]
+    for _ in range(_LEVELS):
+        within = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [each for part in within for each in part if isinstance(each, (dict, list))]
+    if level:
+        message = f"more than {_LEVELS} brackets are in each other"
+        raise ValueError(message)
+    if _HALF_LETTER.search(text):
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    message = f"{constant} is no number of JSON"
+    raise ValueError(message)
 
 
 def set_aside(path: Path, reason: str) -> None:
@@ -134,22 +160,30 @@ def writing(path: Path) -> Iterator[None]:
     """Say in a sentence what the system says of a file or folder that is being made.
 
     Raises:
-        OutputError: In place of an OSError.
+        OutputError: In place of an OSError, or if no file can have this name.
     """
+    try:
+        with suppress(OSError):  # what follows raises it again
+            path.lstat()
+    except ValueError as error:  # NUL in a name; later it might be of what is written
+        raise _unwritable(path, str(error)) from error
     try:
         yield
     except OSError as error:
-        message = (
-            f"{path} cannot be written ({error.strerror or error}): "
-            "free it, or choose another place with outputs_dir=<folder>"
-        )
-        raise OutputError(message) from error
+        raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def _unwritable(path: Path, reason: str) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written ({reason}): "
+        "free it, or choose another place with outputs_dir=<folder>"
+    )
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401
-    """The same plain values with None in place of NaN and infinity, which JSON lacks."""
+    """The same plain values with None in place of NaN, infinity, and what is beyond `LARGEST`."""
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, float) and not abs(value) <= LARGEST else value

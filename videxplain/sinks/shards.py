@@ -42,7 +42,9 @@ def joined(shares: Sequence[Mapping[str, Any]]) -> Outcome:
     """Outcomes of shares as one: clips in the order of the whole, times added."""
     first = shares[0]
     config = {**first["config"], "data": {**first["config"]["data"], "shard": None}}
-    timings = {name: sum(each["timings"][name] for each in shares) for name in first["timings"]}
+    took = [each.get("timings", {}) for each in shares]
+    names = dict.fromkeys(chain.from_iterable(took))
+    timings = {name: sum(each.get(name, 0) for each in took) for name in names}
     return {**first, "config": config, "timings": timings, "records": _in_order(shares)}
 
 

@@ -6,27 +6,62 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from videxplain.errors import OutputError
-from videxplain.sinks.files import read_json, set_aside
+from videxplain.sinks.files import LARGEST, read_json, set_aside
+from videxplain.words import Polarity
 
 _PIXELS = re.compile(r"\A[0-9a-f]{16}\Z")
 """Name of a clip's pictures: it becomes that of a file."""
+_CHOICE = re.compile(r"\A[\w-][\w.-]{0,80}\Z")
+"""Name of a choice: it is that of a folder."""
+_NAME_BYTES, _PATH_BYTES = 255, 4096
+"""Of the longest that systems allow."""
+_BELOW = 200
+"""Bytes that are left for the names of what lies in a folder."""
+
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""One that can be reckoned with."""
+
+
+def _possible(folder: str) -> str:
+    name = folder.encode("utf-8", "surrogateescape")
+    longest = max(map(len, name.split(b"/")))
+    if b"\0" in name or longest > _NAME_BYTES or len(name) > _PATH_BYTES - _BELOW:
+        message = "no folder can be called so"
+        raise ValueError(message)
+    return folder
+
+
+Place = Annotated[str, AfterValidator(_possible)]
+"""Path of a folder, whether it is there or not."""
+
+
+class _Curve(TypedDict):
+    shares: Annotated[list[Number | None], Field(min_length=1)]
+    values: list[Number | None]
+
+
+def _of_one_length(curve: _Curve) -> _Curve:
+    if len(curve["shares"]) != len(curve["values"]):
+        message = "it has not as many values as shares"
+        raise ValueError(message)
+    return curve
 
 
 class StoredRecord(TypedDict):
     """A `videxplain.types.Record`, null in place of NaN."""
 
     clip: str
-    area: float | None
+    area: Annotated[float, Field(gt=0, le=1)] | None
     label: str | None
     target: str
     prediction: str
-    probability: float | None
-    metrics: dict[str, float | None]
-    curves: dict[str, dict[str, list[float | None]]]
+    probability: Number
+    metrics: dict[str, Number | None]
+    curves: dict[str, Annotated[_Curve, AfterValidator(_of_one_length)]]
 
 
 def _alike(records: list[StoredRecord]) -> list[StoredRecord]:
@@ -39,13 +74,20 @@ def _alike(records: list[StoredRecord]) -> list[StoredRecord]:
 Records = Annotated[list[StoredRecord], AfterValidator(_alike)]
 
 
+Choice = Annotated[str, StringConstraints(pattern=_CHOICE)]
+
+
 class _Choices(TypedDict):
-    model: str
-    method: str
+    model: Choice
+    method: Choice
 
 
 class _Named(TypedDict):
-    name: str
+    name: Choice
+
+
+class _Measure(TypedDict):
+    higher_is_better: bool | None
 
 
 class _Config(TypedDict):
@@ -55,6 +97,9 @@ class _Config(TypedDict):
     method: dict[str, Any]
     data: dict[str, Any]
     metrics: NotRequired[dict[str, dict[str, Any]] | None]
+    polarity: NotRequired[Polarity]
+    seed: NotRequired[int]
+    batch_size: NotRequired[int]
 
 
 class StoredOutcome(TypedDict):
@@ -67,9 +112,9 @@ class StoredOutcome(TypedDict):
     records: Records
     command: NotRequired[list[str] | None]
     weights_sha256: NotRequired[str | None]
-    measures: NotRequired[dict[str, dict[str, Any]]]
+    measures: NotRequired[dict[str, _Measure]]
     evaluated: NotRequired[dict[str, dict[str, Any]]]
-    timings: NotRequired[dict[str, float]]
+    timings: NotRequired[dict[str, Number]]
 
 
 class StoredClip(TypedDict):
@@ -77,10 +122,18 @@ class StoredClip(TypedDict):
 
     clip: str
     pixels: Annotated[str, StringConstraints(pattern=_PIXELS)] | None
-    records: Records
+    records: Annotated[Records, Field(min_length=1)]
+
+
+class StoredStatus(TypedDict):
+    """status.json."""
+
+    state: Literal["running", "done", "failed"]
+    error: NotRequired[str | None]
 
 
 _OUTCOME, _CLIP = TypeAdapter(StoredOutcome), TypeAdapter(StoredClip)
+_STATUS = TypeAdapter(StoredStatus)
 
 
 def read_outcome(path: Path) -> Any:  # noqa: ANN401
@@ -100,6 +153,11 @@ def read_outcome(path: Path) -> Any:  # noqa: ANN401
 def read_clip(path: Path) -> Any:  # noqa: ANN401
     """A `StoredClip`, in the way of `read_outcome`."""
     return read_valid(path, partial(_CLIP.validate_python, strict=True))
+
+
+def read_status(path: Path) -> Any:  # noqa: ANN401
+    """A `StoredStatus`, in the way of `read_outcome`."""
+    return read_valid(path, partial(_STATUS.validate_python, strict=True))
 
 
 def unreadable(path: Path) -> OutputError:

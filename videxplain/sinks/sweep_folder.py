@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from videxplain.errors import OutputError
 from videxplain.sinks.files import write_json
 from videxplain.sinks.locks import is_locked, locked
-from videxplain.sinks.stored import read_valid
+from videxplain.sinks.stored import Number, Place, read_valid
 
 State = Literal["pending", "running", "stopped", "done", "failed", "skipped", "merged"]
 
@@ -29,10 +29,10 @@ class JobState:
     """
 
     state: State
-    folder: str | None = None
+    folder: Place | None = None
     error: str | None = None
     traceback: str | None = None
-    seconds: float | None = None
+    seconds: Number | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from queue import SimpleQueue
-from statistics import fmean
+from statistics import mean
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import numpy as np
@@ -201,7 +201,7 @@ class WandbRun:
         for metric in metrics:
             values = [each.metrics[metric] for each in self._records]
             known = [value for value in values if math.isfinite(value)]
-            self._run.summary[metric] = fmean(known) if known else None
+            self._run.summary[metric] = mean(known) if known else None
         self._run.summary["state"] = outcome["state"]
         if self._attributions:
             artifact = wandb.Artifact(self._run.name, type="attributions")
