@@ -26,7 +26,9 @@ from videxplain.data import decoder_process
 from videxplain.data.files import find_videos, read_video
 from videxplain.errors import ConfigError
 from videxplain.models.weights import fill, read_weights
+from videxplain.report.compare import write_comparison
 from videxplain.report.finished import finished
+from videxplain.report.site import write_report
 from videxplain.report.summary import write_summary
 from videxplain.sinks.disk import DiskSink, load_attribution
 
@@ -34,15 +36,17 @@ _PATIENCE = 5.0
 """Seconds that the decoder may take for a step of so small a file."""
 _LITTLE = ("data.num_clips=1", "num_iter=1")
 """However much is asked for: work is not what is tried."""
-_JOB = ("data=shapes", "data.num_clips=1", "method=center", "metrics=[visible_area]", "device=cpu")
+_JOB = (
+    *("data=shapes", "data.num_clips=1", "method=center", "device=cpu"),
+    "metrics=[visible_area,entropy]",
+)
 
 
 def readers(folder: Path) -> list[Reader]:
     """All of them; what they need is made in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs = _outputs(folder)
-    broken = shutil.copytree(outputs, folder / "broken", dirs_exist_ok=True)
-    (job,) = broken.glob("results/*/*/*/*")
+    job, recorded = _copy(outputs, folder / "broken"), _copy(outputs, folder / "broken_record")
     (record,) = job.glob("records/*.json")
     (archive,) = job.glob("attributions/*.npz")
     result = (job / "result.json").read_bytes()
@@ -54,7 +58,10 @@ def readers(folder: Path) -> list[Reader]:
         Reader("attribution", {"a.npz": archive.read_bytes()}, load_attribution, mutated_bytes),
         Reader("result", {"result.json": result}, partial(_read_result, job), mutated_json),
         Reader(
-            "record", {record.name: record.read_bytes()}, partial(_read_record, job), mutated_json
+            "record",
+            {record.name: record.read_bytes()},
+            partial(_read_record, recorded),
+            mutated_json,
         ),
         Reader("configuration", {"mine.yaml": _CONFIGURATION}, _read_configuration, mutated_text),
         Reader("command line", {"arguments": _ARGUMENTS}, _read_arguments, mutated_text),
@@ -151,6 +158,12 @@ def _outputs(folder: Path) -> Path:
     return outputs
 
 
+def _copy(outputs: Path, to: Path) -> Path:
+    """The folder of the job in a copy."""
+    (job,) = shutil.copytree(outputs, to, dirs_exist_ok=True).glob("results/*/*/*/*")
+    return job
+
+
 def _read_result(job: Path, path: Path) -> None:
     """By everything that reads a result; the job computes nothing anew where it is whole."""
     outputs = job.parents[4]
@@ -158,10 +171,15 @@ def _read_result(job: Path, path: Path) -> None:
     (job / "result.json").write_bytes(path.read_bytes())
     try:
         write_summary(outputs)
-        finished(outputs)
-        _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), "metrics=[gini]"))
+        write_report(outputs)
+        write_comparison(outputs)
+        _measure(outputs)
     finally:
         (job / "result.json").write_bytes(whole)
+
+
+def _measure(outputs: Path) -> None:
+    _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), "metrics=[gini]"))
 
 
 def _read_record(job: Path, path: Path) -> None:
@@ -170,6 +188,7 @@ def _read_record(job: Path, path: Path) -> None:
     DiskSink(job.parents[4], job).records(clip)
     (done,) = finished(job)
     done.pixels(clip)
+    _measure(job.parents[4])
 
 
 _CONFIGURATION = b"""defaults:
