@@ -60,7 +60,7 @@ def readers(folder: Path) -> list[Reader]:
         Reader(
             "record",
             {record.name: record.read_bytes()},
-            partial(_read_record, recorded),
+            partial(_read_record, recorded, result),
             mutated_json,
         ),
         Reader("configuration", {"mine.yaml": _CONFIGURATION}, _read_configuration, mutated_text),
@@ -182,9 +182,10 @@ def _measure(outputs: Path) -> None:
     _call(evaluate_cli.main, "videxplain-evaluate", (str(outputs), "metrics=[gini]"))
 
 
-def _read_record(job: Path, path: Path) -> None:
+def _read_record(job: Path, whole: bytes, path: Path) -> None:
     (job / "records" / path.name).write_bytes(path.read_bytes())
-    clip = json.loads((job / "result.json").read_bytes())["records"][0]["clip"]
+    (job / "result.json").write_bytes(whole)
+    clip = json.loads(whole)["records"][0]["clip"]
     DiskSink(job.parents[4], job).records(clip)
     (done,) = finished(job)
     done.pixels(clip)

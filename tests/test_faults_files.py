@@ -50,6 +50,19 @@ def unmeasured(whole: bytes) -> bytes:
     return json.dumps(found).encode()
 
 
+def of_another_clip(whole: bytes) -> bytes:
+    found = json.loads(whole)
+    for row in (found, *found["records"]):
+        row["clip"] = "another"
+    return json.dumps(found).encode()
+
+
+def of_two_clips(whole: bytes) -> bytes:
+    found = json.loads(whole)
+    found["records"][0]["clip"] = "another"
+    return json.dumps(found).encode()
+
+
 def latin(whole: bytes) -> bytes:
     return whole.replace(b"down", b"d\xf6wn")
 
@@ -94,6 +107,7 @@ ATTRIBUTION, PICTURES = f"{JOB_FOLDER}/attributions/*.npz", "clips/*.npz"
     [
         *((RESULT, damage) for damage in (half, null, other)),
         *((RECORD, damage) for damage in (half, nothing, other, latin, unmeasured)),
+        *((RECORD, damage) for damage in (of_another_clip, of_two_clips)),
     ],
 )
 def test_a_damaged_account_is_made_anew(kept: str, damage: Damage, run: Run, done: Path) -> None:

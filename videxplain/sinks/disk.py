@@ -147,6 +147,9 @@ class DiskSink:
         if found is None:
             return None
         records, pixels = [_record(row) for row in found["records"]], found["pixels"]
+        if found["clip"] != clip:
+            set_aside(path, f"it is of {found['clip']!r}")
+            return None
         if lacking := [name for name in metrics for row in records if name not in row.metrics]:
             set_aside(path, f"it lacks {lacking[0]}")
             return None

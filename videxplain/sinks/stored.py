@@ -125,6 +125,13 @@ class StoredClip(TypedDict):
     records: Annotated[Records, Field(min_length=1)]
 
 
+def _of_one_clip(told: StoredClip) -> StoredClip:
+    if any(each["clip"] != told["clip"] for each in told["records"]):
+        message = "its records are of another clip"
+        raise ValueError(message)
+    return told
+
+
 class StoredStatus(TypedDict):
     """status.json."""
 
@@ -132,8 +139,8 @@ class StoredStatus(TypedDict):
     error: NotRequired[str | None]
 
 
-_OUTCOME, _CLIP = TypeAdapter(StoredOutcome), TypeAdapter(StoredClip)
-_STATUS = TypeAdapter(StoredStatus)
+_OUTCOME, _STATUS = TypeAdapter(StoredOutcome), TypeAdapter(StoredStatus)
+_CLIP = TypeAdapter(Annotated[StoredClip, AfterValidator(_of_one_clip)])
 
 
 def read_outcome(path: Path) -> Any:  # noqa: ANN401
