@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from videxplain import api, building, catalog, model_choice
+from videxplain import api, building, catalog, model_choice, sinks
 from videxplain.errors import ConfigError, UnsupportedPairError
 
 CENTER = "videxplain.methods.center.Center"
@@ -45,6 +45,13 @@ CENTER = "videxplain.methods.center.Center"
 def test_refused_targets(target: object) -> None:
     with pytest.raises(ConfigError, match=r"method\._target_="):
         building.build({"_target_": target}, "method")
+
+
+def test_no_sink_but_the_logger_may_be_named() -> None:
+    folder = Path(sinks.__file__).parent
+    for module in sorted({path.stem for path in folder.glob("*.py")} - {"__init__", "wandb"}):
+        with pytest.raises(ConfigError, match="is no part to choose"):
+            building.build({"_target_": f"videxplain.sinks.{module}.anything"}, "logger")
 
 
 def test_refused_before_anything_is_imported(

@@ -173,9 +173,10 @@ def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.Monk
         raise MemoryError
 
     monkeypatch.setattr(npy_format, "read_array", lack)
-    for read in (load_attribution, load_pixels, lambda path: arrays.holds(path, WHOLE)):
-        with pytest.raises(MemoryError):
+    for read in (load_attribution, load_pixels):
+        with pytest.raises(OutputError, match=r"a\.npz takes more memory than there is: free some"):
             read(path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_a_header_claims_takes_no_memory(tmp_path: Path) -> None:
@@ -314,7 +315,7 @@ def test_a_picture_that_is_none(name: str, tmp_path: Path) -> None:
 def test_no_other_reader_is_tried(kind: str, tmp_path: Path) -> None:
     """Some start programs, as PostScript's does."""
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png", format=kind)
-    with pytest.raises(DataError, match=r"1\.png is not a readable picture \(cannot identify"):
+    with pytest.raises(DataError, match=r"1\.png is not a readable picture \(neither JPEG nor PNG"):
         read_video(tmp_path)
 
 

@@ -24,7 +24,7 @@ _HELPERS = (
     *(f"videxplain.data.{each}" for each in ("decoder", "decoder_process")),
     *(f"videxplain.models.{each}" for each in ("build", "checkpoints", "fetch", "weights")),
     *(f"videxplain.sinks.{each}" for each in ("arrays", "disk", "files", "locks", "places")),
-    *(f"videxplain.sinks.{each}" for each in ("shards", "stored", "sweep_folder")),
+    *(f"videxplain.sinks.{each}" for each in ("pixels", "shards", "stored", "sweep_folder")),
 )
 """Modules there that reach for files and servers; no configuration may call them."""
 

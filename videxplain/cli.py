@@ -46,7 +46,11 @@ _RERUN = "--experimental-rerun"
 _METHOD = "method="
 _COMMAND = "videxplain"
 _HELP = {"--help", "-h"}
+_HYDRAS_OWN = (ValueError, AssertionError)
+"""What Hydra raises of what it is given."""
 _READERS = {"omegaconf", "yaml"}
+"""Packages that make values of what a file says, which may raise anything."""
+_ON_THE_WAY = {"videxplain.cli", "videxplain.commands"}
 _COMPLETION = {"--shell-completion", "-sc"}
 
 _OURS = r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema with the same name"
@@ -70,6 +74,9 @@ def main() -> None:
         except Exception as error:
             if not _is_mistake(error):
                 raise
+            if not isinstance(error, (*hydra_words.EXPECTED, *_HYDRAS_OWN)):
+                kind = type(error).__name__
+                error = ConfigError(f"a tag (!!) or alias (*) in a file makes no value ({kind})")
             _end(error, commands.USERS_MISTAKE)
 
 
@@ -77,7 +84,7 @@ def _run(arguments: Sequence[str]) -> None:
     if _HELP & set(arguments) and _help(arguments):
         return
     if not _COMPLETION & set(arguments):
-        _check_arguments(arguments)
+        _check_arguments(_options_first(arguments))
     sys.argv[1:] = _options_first(_for_every_choice(arguments))
     _job()
 
@@ -107,11 +114,12 @@ def _is_mistake(error: BaseException) -> bool:
         return True
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     work = inspect.unwrap(_work).__code__  # checks of types at run time wrap every function alike
-    begun = any(frame.f_code is work for frame in frames)
-    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
-    # Hydra says both of what it is given; what makes values of YAML's tags says anything
-    by_hydra = isinstance(error, (ValueError, AssertionError))
-    return not begun and (by_hydra or bool(packages & _READERS))
+    if any(frame.f_code is work for frame in frames):
+        return False
+    modules = {str(frame.f_globals.get("__name__")) for frame in frames}
+    ours = any(module.startswith("videxplain.") for module in modules - _ON_THE_WAY)
+    is_read = any(module.partition(".")[0] in _READERS for module in modules)
+    return isinstance(error, _HYDRAS_OWN) or (is_read and not ours)
 
 
 def _in_a_sweep(

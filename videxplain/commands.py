@@ -22,15 +22,15 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def told(command: str) -> Iterator[None]:
+def told(command: str, *, only_files: bool = False) -> Iterator[None]:
     """End the process with a sentence and an exit code, where a command cannot go on.
 
     Args:
         command: Its name, which begins the sentence.
+        only_files: It runs no code of the user's, so that an OSError is of a file that was named.
 
     Raises:
-        SystemExit: With 130 after Ctrl+C or SIGTERM, with 2 after a `VidexplainError`, or where the
-            system refuses a file.
+        SystemExit: With 130 after Ctrl+C or SIGTERM, with 2 after what is told.
     """
     steady_output()
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -44,7 +44,9 @@ def told(command: str) -> Iterator[None]:
         tell(command, str(error))
         sys.exit(USERS_MISTAKE)
     except OSError as error:
-        tell(command, f"{type(error).__name__}: {error}")
+        if not only_files:
+            raise
+        tell(command, f"{error.filename} cannot be used ({error.strerror}): give another one")
         sys.exit(USERS_MISTAKE)
     finally:
         signal.signal(signal.SIGTERM, before)

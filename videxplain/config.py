@@ -4,7 +4,6 @@ Imports no torch, so that a mistake is told at once.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ from videxplain import catalog, keys, model_choice
 from videxplain.data import shards
 from videxplain.errors import ConfigError, unknown_name
 from videxplain.paths import given_path
-from videxplain.root_keys import check_plain, check_values, map_areas, plugin_names, with_text_keys
-from videxplain.sinks.places import results_folder
+from videxplain.root_keys import canonical, check_plain, check_values, map_areas, plugin_names
+from videxplain.sinks.places import FOLDER_NAME, results_folder
 
 FORMAT = 1
 """Version of the results on disk; another one never counts as done."""
@@ -49,7 +48,6 @@ _AREAS = "perturb_area"
 """Key of a method that searches masks; of others ``map_area`` cuts them."""
 _PLACE, _CONTENT = "videos_dir", "boxes"
 """Keys of the data that are told apart by the place that they name, and by what the file says."""
-_FOLDER_NAME = re.compile(r"[\w-][\w.-]{0,80}")
 _KEY = re.compile(r"[+~]*([\w./@-]+?)(?:=|$)")
 
 
@@ -190,7 +188,7 @@ def job_hash(config: Mapping[str, Any], weights_sha256: str) -> str:
         read["data"][_PLACE] = str(_absolute(config["data"][_PLACE]))
     if config["data"].get(_CONTENT) is not None:
         read["data"][_CONTENT] = _digest(_absolute(config["data"][_CONTENT]))
-    text = json.dumps([FORMAT, with_text_keys(read), weights_sha256], sort_keys=True)
+    text = canonical([FORMAT, read, weights_sha256])
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
 
@@ -217,7 +215,7 @@ def _without(part: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 def _check_folder_name(group: str, name: object) -> None:
     """Refuse a choice that would lead results out of their folder."""
-    if not isinstance(name, str) or not _FOLDER_NAME.fullmatch(name):
+    if not isinstance(name, str) or not FOLDER_NAME.fullmatch(name):
         message = f"{group}={name}: use letters, digits, '.', '_' and '-' for its name"
         raise ConfigError(message)
 

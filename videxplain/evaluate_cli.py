@@ -15,6 +15,7 @@ from tqdm import tqdm
 from videxplain import building, catalog
 from videxplain.commands import told
 from videxplain.errors import ConfigError, OutputError, VidexplainError, unknown_name
+from videxplain.paths import given_path
 from videxplain.root_keys import check_values, plugin_names
 
 _METRICS = "metrics"
@@ -37,7 +38,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with told("videxplain-evaluate"):
-        _evaluate(given.folder, given.changes)
+        _evaluate(given_path(given.folder), given.changes)
 
 
 def _evaluate(folder: Path, arguments: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ from videxplain.types import Attribution, Clips, Record, Video
 
 log = logging.getLogger(__name__)
 
-_OF_ANOTHER_KIND = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+_OF_ANOTHER_KIND = (AttributeError, KeyError, TypeError, ValueError)
 """What reading a configuration raises that holds a list for a path, or nothing for a key."""
 
 

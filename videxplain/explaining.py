@@ -143,8 +143,8 @@ def _check_shape(attribution: object, clips: Clips, method: str) -> None:
             f"frames, rows, columns), here ({', '.join(map(str, wanted))})"
         )
         raise ConfigError(message)
-    if not all(0 < area <= 1 for area in attribution.areas or ()):
-        message = f"{method} returns areas {attribution.areas}: give shares of the clip, up to 1"
+    if not all(0 < area < 1 for area in attribution.areas or ()):
+        message = f"{method} returns areas {attribution.areas}: give shares, between 0 and 1"
         raise ConfigError(message)
     for name, curve in attribution.curves.items():
         if curve.dim() != _CURVE_AXES or curve.shape[:2] != (areas, batch):

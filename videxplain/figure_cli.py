@@ -18,7 +18,7 @@ _SHOWN = ("heat", "kept", "deleted")
 def main() -> None:
     """Run the command ``videxplain-figure``."""
     given = _parser().parse_args()
-    with told("videxplain-figure"):
+    with told("videxplain-figure", only_files=True):
         _draw(given)
 
 

@@ -21,6 +21,7 @@ from videxplain.errors import (
 )
 from videxplain.measuring import measured_cost
 from videxplain.models.classifier import VideoClassifier
+from videxplain.root_keys import canonical
 from videxplain.types import Choosy, Explainer, Video
 from videxplain.words import counted
 
@@ -167,7 +168,7 @@ class _Checker:
         return classifier
 
     def _part(self, group: str, section: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        key = json.dumps([group, section], sort_keys=True)
+        key = canonical([group, section])
         if key not in self._built:
             self._built[key] = parts.make(group, section, self._plugins)
         return self._built[key]

@@ -18,7 +18,7 @@ def main() -> None:
         "folder", type=Path, help="outputs/sweeps/<time>, outputs for all, or that of a job"
     )
     folder = parser.parse_args().folder
-    with told("videxplain-report"):
+    with told("videxplain-report", only_files=True):
         from videxplain.report.site import write_report  # torch takes its time
 
         tqdm.write(str(write_report(folder)))

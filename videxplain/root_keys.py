@@ -1,5 +1,7 @@
 """Types and ranges of the root keys that no part of the configuration checks."""
 
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -47,20 +49,18 @@ def check_plain(value: object, where: str = "") -> None:
     elif isinstance(value, list):
         for index, each in enumerate(value):
             check_plain(each, f"{where}{index}.")
-    elif value is not None and not (isinstance(value, (int, float)) or _is_text(value)):
+    elif value is not None and not (_is_number(value) or _is_text(value)):
         message = f"{where[:-1]}={value!r}: give text, a number, true, false or null"
         raise ConfigError(message)
 
 
-def with_text_keys(value: Any) -> Any:  # noqa: ANN401
-    """The same with keys that can be sorted: a file may have numbers among them.
+def canonical(value: object) -> str:
+    """Text that is equal for parts of a configuration that are, read back from a result too.
 
     Args:
-        value: Of a configuration.
+        value: Plain values; keys of a file may be numbers, which JSON makes text.
     """
-    if isinstance(value, Mapping):
-        return {str(key): with_text_keys(each) for key, each in value.items()}
-    return [with_text_keys(each) for each in value] if isinstance(value, list) else value
+    return json.dumps(json.loads(json.dumps(value)), sort_keys=True)
 
 
 def check_values(plain: Mapping[Any, Any]) -> None:
@@ -116,6 +116,10 @@ def map_areas(given: Any) -> list[float]:  # noqa: ANN401
         return [float(area) for area in areas]
     message = f"map_area={given!r}: give shares between 0 and 1, each once, as in [0.05,0.1]"
     raise ConfigError(message)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_text(value: object) -> bool:

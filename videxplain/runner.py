@@ -1,6 +1,5 @@
 """One model, one method, one data source: explain, measure, keep; nothing is done twice."""
 
-import json
 import logging
 import math
 import time
@@ -22,6 +21,7 @@ from videxplain.measures import declared
 from videxplain.models.build import random_net
 from videxplain.models.classifier import VideoClassifier
 from videxplain.paths import given_path
+from videxplain.root_keys import canonical
 from videxplain.sinks import places
 from videxplain.sinks.disk import DiskSink
 from videxplain.sinks.files import check_writable, write_json
@@ -150,7 +150,7 @@ def _announce(job: Job, *, overwrite: bool) -> None:
 
 def _load(completed: Mapping[str, Any], plugins: Sequence[str]) -> VideoClassifier:
     global _last_classifier
-    key = json.dumps([completed[each] for each in ("model", "device", "precision")], sort_keys=True)
+    key = canonical([completed[each] for each in ("model", "device", "precision")])
     if _last_classifier is None or _last_classifier[0] != key:
         device = pick_device(completed["device"])
         _last_classifier = None  # free the last one before the next is made

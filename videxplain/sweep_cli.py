@@ -27,7 +27,7 @@ def main() -> None:
         cli.main()
         return
     arguments = _parser().parse_args()
-    with told("videxplain-sweep"):
+    with told("videxplain-sweep", only_files=True):
         arguments.call(arguments.folder)
 
 

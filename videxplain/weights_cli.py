@@ -39,7 +39,7 @@ class _Known:
 def main() -> None:
     """Run the command ``videxplain-weights``."""
     arguments = _parser().parse_args()
-    with told("videxplain-weights"):
+    with told("videxplain-weights", only_files=True):
         if getattr(arguments, "model", None):
             _check_model(arguments.model)
         arguments.run(arguments)

@@ -32,6 +32,7 @@ def find_videos(videos_dir: str, shard: str | None = None, boxes: str | None = N
         boxes: A CSV file that says where the evidence is; see `videxplain.data.boxes.with_boxes`.
 
     Raises:
+        ConfigError: If nothing can be there, as where a name is too long.
         DataError: If nothing is there, or some of it cannot be used; nothing is decoded yet.
     """
     root = given_path(videos_dir)
@@ -88,6 +89,7 @@ def read_video(path: str | os.PathLike[str]) -> Video:
         A video whose label is the text before the first ``-`` of its name.
 
     Raises:
+        ConfigError: If nothing can be there, as where a name is too long.
         DataError: If it cannot be used; nothing is decoded yet.
     """
     path = given_path(path)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from videxplain.data.limits import check_size
 from videxplain.errors import DataError
@@ -77,6 +77,9 @@ def _opened(path: Path, wrong: str) -> Iterator[Image.Image]:
             yield picture
     except MemoryError:  # sizes are bounded: it says nothing of the file
         raise
+    except UnidentifiedImageError as error:
+        message = f"{path} {wrong} (neither JPEG nor PNG): replace or remove it"
+        raise DataError(message) from error
     except Exception as error:  # Pillow's readers raise whatever they meet in bytes
         message = f"{path} {wrong} ({error}): replace or remove it"
         raise DataError(message) from error

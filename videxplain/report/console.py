@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import mean
+from statistics import mean  # fmean adds up first, which may be too much for a float
 
 from tabulate import tabulate
 

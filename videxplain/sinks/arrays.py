@@ -51,8 +51,9 @@ def read_arrays(
                 entry.filename.removesuffix(".npy"): _array(archive.read(entry))
                 for entry in archive.infolist()
             }
-    except MemoryError:  # no more is taken than is there to read: it says nothing of the file
-        raise
+    except MemoryError as error:  # whether there is little, or the file asks for too much
+        message = f"{path} takes more memory than there is: free some, or compute it again"
+        raise OutputError(message) from error
     except Exception as error:  # the readers of zip and npy raise whatever they meet in bytes
         reason = shorten(str(error), _TOLD) or type(error).__name__
         raise damaged(path, reason, instead) from error
@@ -98,7 +99,7 @@ def _save(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def _check_claims(archive: ZipFile, size: int) -> None:
-    """Refuse entries for which reading would take more memory than their bytes are worth.
+    """Refuse entries that are packed in another way, or longer than the file.
 
     Raises:
         ValueError: If there are any.

@@ -1,10 +1,13 @@
 """Where everything of a job lies, in its own folder and in that of all outputs."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from videxplain.sinks.files import clip_slug
 
+FOLDER_NAME = re.compile(r"[\w-][\w.-]{0,80}")
+"""Name of a choice, as far as it is one of a folder, and leads nowhere."""
 RESULT = "result.json"
 STATUS = "status.json"
 _RESULTS, _ATTRIBUTIONS, _SHARDS = "results", "attributions", "shards"

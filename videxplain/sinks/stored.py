@@ -11,12 +11,11 @@ from typing_extensions import TypedDict
 
 from videxplain.errors import OutputError
 from videxplain.sinks.files import LARGEST, read_json, set_aside
+from videxplain.sinks.places import FOLDER_NAME
 from videxplain.words import Polarity
 
 _PIXELS = re.compile(r"\A[0-9a-f]{16}\Z")
 """Name of a clip's pictures: it becomes that of a file."""
-_CHOICE = re.compile(r"\A[\w-][\w.-]{0,80}\Z")
-"""Name of a choice: it is that of a folder."""
 _NAME_BYTES, _PATH_BYTES = 255, 4096
 """Of the longest that systems allow."""
 _BELOW = 200
@@ -55,7 +54,7 @@ class StoredRecord(TypedDict):
     """A `videxplain.types.Record`, null in place of NaN."""
 
     clip: str
-    area: Annotated[float, Field(gt=0, le=1)] | None
+    area: Annotated[float, Field(gt=0, lt=1)] | None
     label: str | None
     target: str
     prediction: str
@@ -74,7 +73,7 @@ def _alike(records: list[StoredRecord]) -> list[StoredRecord]:
 Records = Annotated[list[StoredRecord], AfterValidator(_alike)]
 
 
-Choice = Annotated[str, StringConstraints(pattern=_CHOICE)]
+Choice = Annotated[str, StringConstraints(pattern=re.compile(rf"\A{FOLDER_NAME.pattern}\Z"))]
 
 
 class _Choices(TypedDict):

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from queue import SimpleQueue
-from statistics import mean
+from statistics import mean  # fmean adds up first, which may be too much for a float
 from typing import Any, Concatenate, Literal, ParamSpec
 
 import numpy as np
