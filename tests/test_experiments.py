@@ -21,6 +21,7 @@ def test_an_experiment_is_complete(name: str) -> None:
     assert "Needs" in text
 
 
+@pytest.mark.slow
 def test_smoke_runs_every_method(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_whole_curve_is_kept(run: Run) -> None:
         assert area == pytest.approx(record["metrics"]["insertion_auc"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_areas_of_maps_tell_jobs_apart_only_where_they_are_read(run: Run) -> None:
     for areas in ("null", "0.1", "[0.1]", "[0.2]"):
         for method in ("center", "step"):

@@ -81,7 +81,6 @@ def test_on_the_command_line(
         ('save_label: "\\ud800"', "save_label='\\ud800': give text"),
         ('outputs_dir: "a\\0b"', "is no path that can be used (embedded null byte)"),
         ('videos_dir: "a\\0b"', "is no path that can be used (embedded null byte)"),
-        ("optimizer: {x: .inf}", "optimizer.x=inf: give text, a number"),
         ("model: {pretrain_datasets: 3}", "model.pretrain_datasets=3: give a list of names"),
         ("model: {pretrain_datasets: []}", "use letters, digits"),
         ("model: {checkpoints: 3}", "model.checkpoints=3: "),

@@ -134,6 +134,7 @@ def test_rows_that_stay_go_on_as_if_alone(optimizer: Optimizer) -> None:
     torch.testing.assert_close(cells, whole, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["3d_ep", "step"])
 @pytest.mark.parametrize("batch_size", [2, 6])
 def test_a_mask_at_rest_is_finished(

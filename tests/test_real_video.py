@@ -24,6 +24,7 @@ def lrcn(shared: Path, monkeypatch: pytest.MonkeyPatch) -> VideoClassifier:
     return load_lrcn(shared / "nets")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "label", "kept_at_least"), [("swing", "Swing", 0.9), ("tai_chi", "TaiChi", 0.7)]
 )

@@ -300,6 +300,7 @@ for count in (20, 20, 300):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
 def test_memory_does_not_grow_with_the_iterations() -> None:
     """Small tensors kept on the way would lie between large ones, whose room then is lost."""

@@ -70,6 +70,7 @@ def test_check_says_what_a_file_fits(run: Run, tmp_path: Path) -> None:
     assert "r3d kinetics: it does not fit the network: it lacks stem.0.weight" in wrong.err
 
 
+@pytest.mark.slow
 def test_check_tries_every_network(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "tiny.pth"
     torch.save(api.load_model("tiny_tsm", device="cpu").net.state_dict(), path)
@@ -135,6 +136,7 @@ def test_fetch_checks_what_is_there(run: Run, tmp_path: Path) -> None:
     assert "No hash of this file is published" in ran.out
 
 
+@pytest.mark.slow
 def test_check_takes_any_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     state = api.load_model("tsm", weights="random", shift=False, device="cpu").net.state_dict()

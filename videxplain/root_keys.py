@@ -1,7 +1,6 @@
 """Types and ranges of the root keys that no part of the configuration checks."""
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -49,7 +48,7 @@ def check_plain(value: object, where: str = "") -> None:
     elif isinstance(value, list):
         for index, each in enumerate(value):
             check_plain(each, f"{where}{index}.")
-    elif value is not None and not (_is_number(value) or _is_text(value)):
+    elif value is not None and not (isinstance(value, (int, float)) or _is_text(value)):
         message = f"{where[:-1]}={value!r}: give text, a number, true, false or null"
         raise ConfigError(message)
 
@@ -116,10 +115,6 @@ def map_areas(given: Any) -> list[float]:  # noqa: ANN401
         return [float(area) for area in areas]
     message = f"map_area={given!r}: give shares between 0 and 1, each once, as in [0.05,0.1]"
     raise ConfigError(message)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_text(value: object) -> bool:
