@@ -29,7 +29,7 @@ INPUTS = {
     "command line": 20,
     "metrics asked for": 30,
     "attribution": 300,
-    "result": 100,  # each by the page, the comparison and an evaluation
+    "result": 300,
     "record": 300,
 }
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from videxplain import config, launching
 from videxplain.composing import Composer
 from videxplain.errors import ConfigError, JobsFailedError
-from videxplain.sinks.sweep_folder import Asked, SweepFolder
+from videxplain.sinks.sweep_folder import CHOICES, Asked, SweepFolder
 from videxplain.words import counted
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _NOT_INSTALLED = "Unknown plugin class"
 """What Hydra says of a launcher whose package is not there."""
 _IN_PROCESS = "basic"
 """Hydra's launcher that runs one job after the other where the sweep runs."""
-_NAMES = ("model", "pretrain_dataset", "method")
 
 
 class Grid(Sweeper):
@@ -209,7 +208,7 @@ def _asked(plan: "Plan") -> list[Asked]:
 
 def _names(job: "Planned") -> dict[str, str]:
     chosen = {**job.config["choices"], "pretrain_dataset": job.config["pretrain_dataset"]["name"]}
-    return {name: str(chosen[name]) for name in _NAMES}
+    return {name: str(chosen[name]) for name in CHOICES}
 
 
 def _say(plan: "Plan") -> None:

@@ -12,7 +12,7 @@ from videxplain.sinks.files import write_whole
 from videxplain.sinks.places import RESULT, STATUS, shard_folders, whole_folder
 from videxplain.sinks.shards import Outcome, joined, read
 from videxplain.sinks.stored import read_status
-from videxplain.sinks.sweep_folder import Asked, JobState, SweepFolder
+from videxplain.sinks.sweep_folder import CHOICES, Asked, JobState, SweepFolder
 
 Row = dict[str, Any]
 
@@ -21,7 +21,6 @@ COLUMNS = (
     *("seconds", "overrides", "folder"),
 )
 """Before the metrics, whose means over the clips follow."""
-_CHOICES = ("model", "pretrain_dataset", "method")
 _ACCOUNTS = (RESULT, STATUS)
 
 
@@ -108,7 +107,7 @@ def _unfinished(folder: Path) -> Row:
 
 def _row(number: int, asked: Asked, state: JobState) -> Row:
     return {
-        **{key: asked.choices.get(key) for key in _CHOICES},
+        **{key: asked.choices.get(key) for key in CHOICES},
         "number": number,
         "state": state.state,
         "error": state.error,

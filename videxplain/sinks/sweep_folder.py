@@ -13,6 +13,8 @@ from videxplain.sinks.files import write_json
 from videxplain.sinks.locks import is_locked, locked
 from videxplain.sinks.stored import Number, Place, read_valid
 
+CHOICES = ("model", "pretrain_dataset", "method")
+"""What a plan says of a job by name."""
 State = Literal["pending", "running", "stopped", "done", "failed", "skipped", "merged"]
 
 
